@@ -1,0 +1,135 @@
+use std::fs;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+
+const SECTOR: u64 = 512;
+
+/// The block device under a directory, as far as sysfs shows one.
+#[derive(Clone, Debug)]
+pub(crate) struct Device {
+    pub(crate) file_system: String,
+    pub(crate) mount_options: String,
+    pub(crate) source: String,
+    sys: Option<PathBuf>,
+}
+
+/// Bytes the device has read and written since boot.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Counters {
+    pub(crate) read: u64,
+    pub(crate) written: u64,
+}
+
+impl Device {
+    pub(crate) fn under(dir: &Path) -> Result<Self> {
+        let dir = dir.canonicalize().with_context(|| format!("directory {}", dir.display()))?;
+        let mounts = fs::read_to_string("/proc/self/mountinfo").context("mountinfo")?;
+        let mount = mounts
+            .lines()
+            .filter_map(Mount::parse)
+            .filter(|mount| dir.starts_with(&mount.point))
+            // The last of equals is the one mounted on top.
+            .max_by_key(|mount| mount.point.components().count())
+            .context("no mount point found")?;
+        // btrfs and overlay have a device number of their own: then ask the mounted device node.
+        let sys = sys_dir(fs::metadata(&dir)?.dev())
+            .or_else(|| fs::metadata(&mount.source).ok().and_then(|meta| sys_dir(meta.rdev())));
+        Ok(Self {
+            file_system: mount.kind,
+            mount_options: mount.options,
+            source: mount.source,
+            sys,
+        })
+    }
+
+    pub(crate) fn name(&self) -> Option<String> {
+        Some(self.sys.as_ref()?.file_name()?.to_string_lossy().into_owned())
+    }
+
+    pub(crate) fn counters(&self) -> Option<Counters> {
+        parse_stat(&fs::read_to_string(self.sys.as_ref()?.join("stat")).ok()?)
+    }
+
+    /// A value below the queue directory of the whole disk.
+    pub(crate) fn queue(&self, name: &str) -> Option<String> {
+        let sys = self.sys.as_ref()?;
+        [sys.join("queue"), sys.join("../queue")]
+            .iter()
+            .find_map(|dir| fs::read_to_string(dir.join(name)).ok())
+            .map(|text| text.trim().to_owned())
+    }
+
+    pub(crate) fn hardware_queues(&self) -> Option<usize> {
+        let sys = self.sys.as_ref()?;
+        [sys.join("mq"), sys.join("../mq")]
+            .iter()
+            .find_map(|dir| fs::read_dir(dir).ok())
+            .map(Iterator::count)
+    }
+}
+
+fn sys_dir(device: u64) -> Option<PathBuf> {
+    let (major, minor) = (rustix::fs::major(device), rustix::fs::minor(device));
+    fs::canonicalize(format!("/sys/dev/block/{major}:{minor}")).ok()
+}
+
+fn parse_stat(text: &str) -> Option<Counters> {
+    let mut fields = text.split_whitespace().map(str::parse::<u64>);
+    let read = fields.nth(2)?.ok()? * SECTOR;
+    let written = fields.nth(3)?.ok()? * SECTOR;
+    Some(Counters { read, written })
+}
+
+#[derive(Debug, PartialEq, Eq)]
+struct Mount {
+    point: PathBuf,
+    kind: String,
+    source: String,
+    options: String,
+}
+
+impl Mount {
+    fn parse(line: &str) -> Option<Self> {
+        let (head, tail) = line.split_once(" - ")?;
+        let mut head = head.split(' ');
+        let point = head.nth(4)?;
+        let options = head.next()?;
+        let mut tail = tail.split(' ');
+        Some(Self {
+            point: PathBuf::from(point.replace(r"\040", " ")),
+            kind: tail.next()?.to_owned(),
+            source: tail.next()?.to_owned(),
+            options: options.to_owned(),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn mountinfo_line() {
+        let line = r"36 35 98:0 /mnt1 /mnt/a\040b rw,noatime master:1 - ext4 /dev/vda rw,errors=c";
+        let mount = Mount::parse(line).expect("a full line");
+        assert_eq!(mount.point, Path::new("/mnt/a b"));
+        assert_eq!((mount.kind.as_str(), mount.source.as_str()), ("ext4", "/dev/vda"));
+        assert_eq!(mount.options, "rw,noatime");
+        assert_eq!(Mount::parse("36 35 98:0"), None);
+    }
+
+    #[test]
+    fn stat_line() {
+        let text = "  10 1 16 5 20 2 32 9 0 1 2 0 0 0 0 0 0\n";
+        assert_eq!(parse_stat(text), Some(Counters { read: 8192, written: 16384 }));
+        assert_eq!(parse_stat("1 2"), None);
+    }
+
+    #[test]
+    fn here() {
+        let device = Device::under(Path::new(".")).expect("the current directory is mounted");
+        assert!(!device.file_system.is_empty());
+    }
+}

@@ -1,0 +1,39 @@
+//! Workloads and comparators of `dray bench`.
+//!
+//! Every mover, `dray` itself included, is a child process measured from outside: spawn to exit
+//! with the final flush inside the timing, cold caches, all movers alternating within a round.
+//! Results are medians with their spread, and ratios taken pair by pair within each round.
+
+#![forbid(unsafe_code)]
+
+mod bulk;
+mod cold;
+mod command;
+mod conditions;
+mod data;
+mod device;
+mod files;
+mod fio;
+mod interrupt;
+mod machine;
+mod once;
+mod options;
+mod report;
+mod runner;
+mod scratch;
+mod stats;
+mod table;
+mod tier;
+mod tools;
+mod tree;
+
+pub use bulk::run_copy;
+pub use cold::{can_drop_caches, empty_cache, touch_memory};
+pub use files::run_files;
+pub use interrupt::{seen as interrupted, watch as watch_interrupts};
+pub use machine::Machine;
+pub use once::{Once, run_once};
+pub use options::{CopyOptions, FilesOptions, parse_size};
+pub use report::{Fastest, Measure, Ratio, Report, Role, Run, Series, Summary};
+pub use stats::Spread;
+pub use tools::Tool;

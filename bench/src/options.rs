@@ -1,0 +1,129 @@
+use std::path::PathBuf;
+
+use clap::Args;
+use clap::builder::PossibleValuesParser;
+
+/// Every name `dray bench copy --only` knows.
+pub(crate) const COPY_NAMES: [&str; 10] = [
+    "dray",
+    "archive",
+    "cp",
+    "dd",
+    "qemu-img-threads",
+    "qemu-img-io_uring",
+    "xcp",
+    "dcp",
+    "rsync",
+    "fio",
+];
+
+/// Every name `dray bench files --only` knows.
+pub(crate) const FILES_NAMES: [&str; 5] = ["dray", "tar", "xcp", "cp", "rsync"];
+
+/// One large file: dray and its rivals, alternating.
+#[derive(Args, Clone, Debug)]
+pub struct CopyOptions {
+    /// Directory to work in; its file system and device are what is measured
+    #[arg(long, value_name = "DIR", default_value = ".")]
+    pub dir: PathBuf,
+    /// Size of the file (suffixes K, M, G, T), rounded up to a whole MiB
+    #[arg(long, value_name = "BYTES", default_value = "4G", value_parser = parse_size)]
+    pub size: u64,
+    /// Timed rounds, at least 5
+    #[arg(long, default_value_t = 7, value_parser = clap::value_parser!(u32).range(5..))]
+    pub rounds: u32,
+    /// Run only these, comma separated; dray's own copy always runs
+    #[arg(long, value_name = "NAMES", value_delimiter = ',',
+          value_parser = PossibleValuesParser::new(COPY_NAMES))]
+    pub only: Vec<String>,
+    /// Leave the working files in place
+    #[arg(long)]
+    pub keep: bool,
+}
+
+/// A tree of small files: dray and its rivals, alternating.
+#[derive(Args, Clone, Debug)]
+pub struct FilesOptions {
+    /// Directory to work in; its file system and device are what is measured
+    #[arg(long, value_name = "DIR", default_value = ".")]
+    pub dir: PathBuf,
+    /// Number of files, 100 to a directory
+    #[arg(long, default_value_t = 20_000, value_parser = clap::value_parser!(u32).range(1..))]
+    pub count: u32,
+    /// Smallest file
+    #[arg(long, value_name = "BYTES", default_value = "1K", value_parser = parse_size)]
+    pub min: u64,
+    /// Largest file
+    #[arg(long, value_name = "BYTES", default_value = "64K", value_parser = parse_size)]
+    pub max: u64,
+    /// Timed rounds, at least 5
+    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(5..))]
+    pub rounds: u32,
+    /// Run only these, comma separated; dray always runs
+    #[arg(long, value_name = "NAMES", value_delimiter = ',',
+          value_parser = PossibleValuesParser::new(FILES_NAMES))]
+    pub only: Vec<String>,
+    /// Leave the working files in place
+    #[arg(long)]
+    pub keep: bool,
+}
+
+/// Reads `4G`, `64MiB`, `512k` or plain bytes; suffixes are powers of 1024.
+pub fn parse_size(text: &str) -> Result<u64, String> {
+    let digits = text.len() - text.trim_start_matches(|c: char| c.is_ascii_digit()).len();
+    let (number, suffix) = text.split_at(digits);
+    let number: u64 = number.parse().map_err(|_| format!("not a size: {text:?}"))?;
+    let shift = match suffix.to_ascii_lowercase().trim_end_matches("ib").trim_end_matches('b') {
+        "" => 0,
+        "k" => 10,
+        "m" => 20,
+        "g" => 30,
+        "t" => 40,
+        _ => return Err(format!("unknown suffix {suffix:?} in {text:?}: use K, M, G or T")),
+    };
+    number
+        .checked_mul(1 << shift)
+        .filter(|bytes| *bytes > 0)
+        .ok_or_else(|| format!("size out of range: {text:?}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::Parser;
+
+    #[derive(Parser)]
+    struct Copy {
+        #[command(flatten)]
+        options: CopyOptions,
+    }
+
+    #[derive(Parser)]
+    struct Files {
+        #[command(flatten)]
+        options: FilesOptions,
+    }
+
+    #[test]
+    fn sizes() {
+        assert_eq!(parse_size("4G"), Ok(4 << 30));
+        assert_eq!(parse_size("64MiB"), Ok(64 << 20));
+        assert_eq!(parse_size("512k"), Ok(512 << 10));
+        assert_eq!(parse_size("77"), Ok(77));
+        for bad in ["", "G", "4X", "0", "-1", "99999999T"] {
+            assert!(parse_size(bad).is_err(), "{bad:?} was taken");
+        }
+    }
+
+    #[test]
+    fn command_lines() {
+        let copy = Copy::try_parse_from(["copy"]).expect("defaults are complete").options;
+        assert_eq!((copy.size, copy.rounds), (4 << 30, 7));
+        let copy = Copy::try_parse_from(["copy", "--only", "cp,fio"]).expect("known names").options;
+        assert_eq!(copy.only, ["cp", "fio"]);
+        assert!(Copy::try_parse_from(["copy", "--only", "scp"]).is_err());
+        assert!(Copy::try_parse_from(["copy", "--rounds", "2"]).is_err());
+        let files = Files::try_parse_from(["files"]).expect("defaults are complete").options;
+        assert_eq!((files.count, files.min, files.max, files.rounds), (20_000, 1024, 65_536, 5));
+    }
+}

@@ -1,0 +1,26 @@
+//! `dray bench`.
+
+use clap::Subcommand;
+use dray_bench::{CopyOptions, FilesOptions, Report, run_copy, run_files};
+
+use crate::exit::{Code, Failure};
+use crate::output::Output;
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum BenchCommand {
+    /// One large file, by dray and by other tools in turn
+    Copy(CopyOptions),
+    /// A tree of small files, by dray and by other tools in turn
+    Files(FilesOptions),
+}
+
+pub(crate) fn run(command: BenchCommand, output: &Output) -> Result<Code, Failure> {
+    let dray = std::env::current_exe().map_err(anyhow::Error::from)?;
+    let report: Report = match command {
+        BenchCommand::Copy(options) => run_copy(&options, &dray)?,
+        BenchCommand::Files(options) => run_files(&options, &dray)?,
+    };
+    output.say(&report.to_string());
+    output.result(&serde_json::to_value(&report).map_err(anyhow::Error::from)?);
+    Ok(if report.failures().next().is_none() { Code::Done } else { Code::Failed })
+}

@@ -1,0 +1,137 @@
+//! The figures of a run.
+
+use dray_mover::{Latency, Tally};
+use serde_json::{Value, json};
+
+use crate::output::{Output, Reporter};
+use crate::session::Session;
+
+pub(crate) const MIB: f64 = 1_048_576.0;
+
+/// What was done, how fast, and at what cost.
+pub(crate) struct Report {
+    command: &'static str,
+    pub(crate) files: u64,
+    skipped: u64,
+    failed: u64,
+    pub(crate) bytes: u64,
+    pub(crate) seconds: f64,
+    pub(crate) cpu_seconds: f64,
+    notice: Option<String>,
+    detail: Value,
+    errors: Vec<Value>,
+}
+
+fn latency_json(latency: &Latency) -> Value {
+    if latency.count() == 0 {
+        return Value::Null;
+    }
+    let us = |percent| latency.percentile(percent) / 1000;
+    json!({
+        "count": latency.count(),
+        "p50_us": us(50.0),
+        "p90_us": us(90.0),
+        "p99_us": us(99.0),
+        "p999_us": us(99.9),
+        "max_us": latency.max() / 1000,
+    })
+}
+
+impl Report {
+    pub(crate) fn new(
+        command: &'static str,
+        session: &Session,
+        tally: &Tally,
+        reporter: &Reporter<'_>,
+    ) -> Self {
+        let rings = tally.rings();
+        let punted = session.machine.punted();
+        let detail = json!({
+            "ring": {
+                "reads": rings.reads,
+                "writes": rings.writes,
+                "enters": rings.enters,
+                "retries": rings.retries,
+                "worker_runs": punted.runs,
+            },
+            "block_latency": tally.with_blocks(latency_json),
+            "file_latency": tally.with_files(latency_json),
+            "peak_resident_bytes": dray_fs::peak_resident_bytes().ok(),
+        });
+        Self {
+            command,
+            files: Tally::count(&tally.files),
+            skipped: Tally::count(&tally.skipped),
+            failed: Tally::count(&tally.failed),
+            bytes: Tally::count(&tally.bytes),
+            seconds: session.seconds(),
+            cpu_seconds: session.cpu_seconds(),
+            notice: session.machine.notice(),
+            detail,
+            errors: reporter.errors(),
+        }
+    }
+
+    fn mib_per_second(&self) -> f64 {
+        self.bytes as f64 / MIB / self.seconds
+    }
+
+    fn files_per_second(&self) -> f64 {
+        self.files as f64 / self.seconds
+    }
+
+    /// CPU seconds per GiB moved; `None` when hardly anything was.
+    fn cpu_per_gib(&self) -> Option<f64> {
+        let gib = self.bytes as f64 / MIB / 1024.0;
+        (gib > 0.001).then(|| self.cpu_seconds / gib)
+    }
+
+    pub(crate) fn json(&self) -> Value {
+        json!({
+            "command": self.command,
+            "files": self.files,
+            "skipped": self.skipped,
+            "failed": self.failed,
+            "bytes": self.bytes,
+            "seconds": self.seconds,
+            "mib_per_second": self.mib_per_second(),
+            "files_per_second": self.files_per_second(),
+            "cpu_seconds": self.cpu_seconds,
+            "cpu_seconds_per_gib": self.cpu_per_gib(),
+            "notice": self.notice,
+            "detail": self.detail,
+            "errors": self.errors,
+        })
+    }
+
+    pub(crate) fn text(&self) -> String {
+        let mut line = format!(
+            "{}: {} files, {:.1} MiB in {:.2} s: {:.0} MiB/s, {:.0} files/s, {:.2} s CPU",
+            self.command,
+            self.files,
+            self.bytes as f64 / MIB,
+            self.seconds,
+            self.mib_per_second(),
+            self.files_per_second(),
+            self.cpu_seconds,
+        );
+        if let Some(cpu) = self.cpu_per_gib() {
+            line.push_str(&format!(" ({cpu:.2} s/GiB)"));
+        }
+        if self.skipped > 0 {
+            line.push_str(&format!("; {} passed over", self.skipped));
+        }
+        if self.failed > 0 {
+            line.push_str(&format!("; {} FAILED", self.failed));
+        }
+        line
+    }
+
+    pub(crate) fn show(&self, output: &Output) {
+        if let Some(notice) = &self.notice {
+            output.warn(notice);
+        }
+        output.say(&self.text());
+        output.result(&self.json());
+    }
+}

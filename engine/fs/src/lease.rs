@@ -1,0 +1,20 @@
+//! Leases and locks.
+
+use std::io;
+
+use rustix::fs::{FlockOperation, flock};
+
+use crate::ffi;
+use crate::file::LinuxFile;
+
+pub(crate) fn take(file: &LinuxFile) -> io::Result<()> {
+    ffi::lease::take(file)
+}
+
+pub(crate) fn give_up(file: &LinuxFile) -> io::Result<()> {
+    ffi::lease::give_up(file)
+}
+
+pub(crate) fn lock(file: &LinuxFile) -> io::Result<()> {
+    Ok(flock(file, FlockOperation::NonBlockingLockExclusive)?)
+}

@@ -1,0 +1,58 @@
+//! Limits of the engine, each with its argument.
+
+/// Bytes. The unit of alignment of everything that is read or written directly. 4096 serves every
+/// logical block size in use and the page size of the page cache.
+pub const BLOCK: u64 = 4096;
+
+/// Bytes per checksum. Small enough that a range restore reads little more than it was asked for,
+/// large enough that the sums of 1 GiB take 64 KiB.
+pub const SUM_BLOCK: u64 = 64 * 1024;
+
+/// Bytes per I/O of the data path, when the queue takes that much without splitting. With 2 MiB
+/// pages one such request is one segment; the reads and writes of a 1 MiB copy cost the least CPU.
+pub const SLOT_BYTES: usize = 1 << 20;
+
+/// Buffers per ring: half of them read while the other half writes, 16 MiB each way, far below the
+/// `nr_requests` (128 to 256) at which submission would block. More buys no throughput on the
+/// disks measured, and each costs the time to fetch and clear its memory.
+pub const SLOTS: usize = 32;
+
+/// Bytes. A file up to this size is packed into a segment by a hand; a larger one is moved by the
+/// rings. One slot's worth: below it, opening the file costs more than moving it.
+pub const SMALL_FILE: u64 = 1 << 20;
+
+/// Bytes of payload in a packed segment. One flush per segment: large enough that the flush does
+/// not show, small enough that every hand can hold one.
+pub const PACK_BYTES: usize = 4 << 20;
+
+/// Files in a packed segment. Each keeps one descriptor open until the segment is committed, so
+/// hands * this stays below the descriptor limit that hosts grant (4096 hard at the least).
+pub const PACK_FILES: usize = 192;
+
+/// Threads that open, inspect and read small files. They wait for the disk, not for a core:
+/// throughput on a cold tree rises up to 16 to 32 of them and is flat after.
+pub const HANDS: usize = 16;
+
+/// Bytes of file data in one segment of a large file. Bounds the sums held in memory per piece
+/// (64 KiB of them) and is the unit that cores share.
+pub const PIECE_BYTES: u64 = 1 << 30;
+
+/// Extents in one piece. Bounds the index of a badly fragmented sparse file to 128 KiB a piece.
+pub const PIECE_EXTENTS: usize = 4096;
+
+/// Entries taken from the walk at a time. Bounds memory: some 200 bytes each, whatever the size
+/// of the tree.
+pub const BATCH_ENTRIES: usize = 32 * 1024;
+
+/// Entries of one directory held at a time, so that a directory of millions does not fill memory.
+pub const DIR_ENTRIES: usize = 4096;
+
+/// Ranges that the state attribute of a partly restored file can list. With this many the
+/// attribute takes 2,080 bytes, within the one 4 KiB block that ext4 gives an inode's attributes.
+pub const PRESENT_RANGES: usize = 126;
+
+const _: () =
+    assert!((SLOT_BYTES as u64).is_multiple_of(SUM_BLOCK), "a slot holds whole checksum blocks");
+const _: () = assert!(SUM_BLOCK.is_multiple_of(BLOCK), "checksum blocks are whole blocks");
+const _: () = assert!(SMALL_FILE as usize <= PACK_BYTES, "a small file fits a packed segment");
+const _: () = assert!(HANDS * PACK_FILES < 4096, "open files of all hands fit a common hard limit");

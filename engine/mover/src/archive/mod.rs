@@ -1,0 +1,167 @@
+//! Copying out: files become manifests and data in volumes.
+//!
+//! Order, each step durable before the next: data and manifest into a segment; one flush; the
+//! file compared with what was read; the state attribute. Until the last step the file is as it
+//! was; after it, the archive has all of it.
+
+mod large;
+mod small;
+
+use std::collections::HashSet;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use dray_archive::{
+    Archive, GoneRecord, Location, Mark, Record, SegmentKind, Volume, records_segment,
+};
+use dray_io::limits::BATCH_ENTRIES;
+use dray_io::{Files, Handle, World};
+
+use crate::error::{Error, Result};
+use crate::tally::Run;
+use crate::walk::{Entry, Walk, take_batch};
+
+/// How to archive.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct ArchiveOptions {
+    /// Also keep a BLAKE3 hash per file.
+    pub hash: bool,
+    /// Bytes per request of the data path.
+    pub unit: u32,
+}
+
+/// What hands and cores share while they archive.
+pub(crate) struct Shared<'a, W: World> {
+    pub(crate) world: &'a W,
+    pub(crate) archive: &'a Archive<W::Files>,
+    pub(crate) options: ArchiveOptions,
+    pub(crate) run: &'a Run<'a>,
+    /// Files with several names that are being archived under one of them.
+    links: Mutex<HashSet<Handle>>,
+    /// Manifests written for files that changed meanwhile.
+    gone: Mutex<Vec<GoneRecord>>,
+}
+
+/// A file too large to be packed.
+pub(crate) struct LargeEntry {
+    pub(crate) path: PathBuf,
+}
+
+/// Archives everything under `roots`. Failures of files go to the watcher; an error returned
+/// means that nothing more could be done.
+pub fn archive<W: World>(
+    world: &W,
+    archive: &Archive<W::Files>,
+    roots: Vec<PathBuf>,
+    excluded: Vec<PathBuf>,
+    options: ArchiveOptions,
+    run: &Run<'_>,
+) -> Result<()> {
+    let shared =
+        Shared { world, archive, options, run, links: Mutex::default(), gone: Mutex::default() };
+    let mut walk = Walk::new(world.files(), roots, excluded);
+    loop {
+        let batch = take_batch(&mut walk, BATCH_ENTRIES, &mut |fault| {
+            let path = fault.path.clone();
+            run.failed(&path, &Error::Fault(fault));
+        });
+        if batch.is_empty() {
+            return shared.disown();
+        }
+        let large = small::pack_all(&shared, batch)?;
+        if !large.is_empty() {
+            large::move_all(&shared, large)?;
+        }
+    }
+}
+
+impl<W: World> Shared<'_, W> {
+    /// Whether a file with several names is met for the first time.
+    pub(crate) fn first_name(&self, handle: Handle) -> bool {
+        lock(&self.links).insert(handle)
+    }
+
+    /// Whether a file was met under another name in this run.
+    pub(crate) fn is_under_way(&self, handle: Handle) -> bool {
+        lock(&self.links).contains(&handle)
+    }
+
+    /// A file that was met under its first name is not on its way after all.
+    pub(crate) fn forget(&self, handle: Handle) {
+        lock(&self.links).remove(&handle);
+    }
+
+    /// A manifest was written and must not count.
+    pub(crate) fn regret(&self, handle: Handle, manifest: Location) {
+        let removed = self.world.files().now().into();
+        let gone = GoneRecord { handle, volume: manifest.volume, at: manifest.at, removed };
+        lock(&self.gone).push(gone);
+    }
+
+    fn disown(&self) -> Result<()> {
+        let gone = std::mem::take(&mut *lock(&self.gone));
+        let records: Vec<Record> = gone.into_iter().map(Record::Gone).collect();
+        write_records(self.world, self.archive, &records, &[]).map(drop)
+    }
+}
+
+/// Writes a segment of records alone and flushes it; the places of the records. The flush covers
+/// what the records rely on in their own volume, and until it has ended they count only if that is
+/// sound. What they rely on in other volumes, of those in `after`, is flushed before.
+pub(crate) fn write_records<W: World>(
+    world: &W,
+    archive: &Archive<W::Files>,
+    records: &[Record],
+    after: &[Arc<Volume<W::Files>>],
+) -> Result<Vec<Option<Location>>> {
+    if records.is_empty() {
+        return Ok(Vec::new());
+    }
+    let files = world.files();
+    let (places, index) = records_segment(records);
+    let (volume, reservation) =
+        archive.reserve(files, SegmentKind::RECORDS, 0, index.len() as u64)?;
+    let mut mark = reservation.mark;
+    let bytes = mark.frame_records(&index, records.len());
+    for other in after.iter().filter(|other| other.number() != volume.number()) {
+        other.flush(files)?;
+    }
+    if let Err(error) = volume.write(files, &bytes, mark.at) {
+        volume.abandon(files, &mark);
+        return Err(error.into());
+    }
+    volume.written(&mark);
+    volume.flush(files)?;
+    Ok(locate(&mark, &places))
+}
+
+/// Turns places within a segment into places within its volume.
+pub(crate) fn locate(mark: &Mark, places: &[Option<(u64, u32)>]) -> Vec<Option<Location>> {
+    let locate = |(offset, length)| Location { volume: mark.volume, at: mark.at + offset, length };
+    places.iter().map(|place| place.map(locate)).collect()
+}
+
+/// Work shared between hands: taken in small handfuls, so that neighbours in a directory stay
+/// together and the lock is rarely met.
+pub(crate) struct Queue(Mutex<std::vec::IntoIter<Entry>>);
+
+const HANDFUL: usize = 8;
+
+impl Queue {
+    pub(crate) fn new(entries: Vec<Entry>) -> Self {
+        Self(Mutex::new(entries.into_iter()))
+    }
+
+    pub(crate) fn take(&self, out: &mut Vec<Entry>) -> bool {
+        out.clear();
+        let mut entries = lock(&self.0);
+        out.extend(entries.by_ref().take(HANDFUL));
+        // Taken from the end by the caller.
+        out.reverse();
+        !out.is_empty()
+    }
+}
+
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

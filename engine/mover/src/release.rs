@@ -1,0 +1,214 @@
+//! Giving up the data of files that the archive has.
+//!
+//! Order, each step durable before the next: a lease, so that nobody else has the file open or
+//! mapped; the file compared with what was archived; the attribute says *released*; the punch;
+//! the times put back; the attribute says that all of this is over.
+
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+
+use dray_archive::Archive;
+use dray_io::limits::BATCH_ENTRIES;
+use dray_io::{
+    Access, Context, Files, Kind, Operation, PackedTime, Range, RangeSet, Stat, Time, World,
+    blocks_up,
+};
+
+use crate::archive::{Queue, lock};
+use crate::attribute::{Attribute, Kept};
+use crate::compare::{holds, is_as_archived, is_only_ours, manifest_of};
+use crate::error::{Error, Result, in_use};
+use crate::standing::{Standing, standing};
+use crate::tally::{Latency, Run};
+use crate::walk::{Walk, take_batch};
+
+/// Releases every archived file under `roots`.
+pub fn release<W: World>(
+    world: &W,
+    archive: &Archive<W::Files>,
+    roots: Vec<PathBuf>,
+    excluded: Vec<PathBuf>,
+    run: &Run<'_>,
+) -> Result<()> {
+    each_file(world, roots, excluded, run, &|path| release_file(world.files(), archive, path, run))
+}
+
+/// Runs `job` for every regular file under `roots`, on all hands, and makes what they did durable.
+pub(crate) fn each_file<W: World>(
+    world: &W,
+    roots: Vec<PathBuf>,
+    excluded: Vec<PathBuf>,
+    run: &Run<'_>,
+    job: &(dyn Fn(&Path) -> Result<Option<u64>> + Sync),
+) -> Result<()> {
+    let files = world.files();
+    let mut walk = Walk::new(files, roots, excluded);
+    loop {
+        let mut batch = take_batch(&mut walk, BATCH_ENTRIES, &mut |fault| {
+            let path = fault.path.clone();
+            run.failed(&path, &Error::Fault(fault));
+        });
+        if batch.is_empty() {
+            return Ok(());
+        }
+        batch.retain(|entry| entry.kind == Kind::File);
+        let last = batch.last().map(|entry| entry.path.clone());
+        let queue = Queue::new(batch);
+        let touched = Mutex::new(0_u64);
+        let in_use = Mutex::new(Vec::new());
+        world.hands(&|_| {
+            let (mut handful, mut latency) = (Vec::new(), Latency::default());
+            while queue.take(&mut handful) {
+                while let Some(entry) = handful.pop() {
+                    let began = world.ticks();
+                    match job(&entry.path) {
+                        Ok(Some(bytes)) => {
+                            latency.record(world.ticks().saturating_sub(began));
+                            run.moved(bytes);
+                            run.done(&entry.path, bytes);
+                            *lock(&touched) += 1;
+                        }
+                        Ok(None) => {}
+                        Err(Error::InUse { path }) => lock(&in_use).push(path),
+                        Err(error) => run.failed(&entry.path, &error),
+                    }
+                }
+            }
+            run.tally.add_files(&latency);
+        });
+        // Two names of one file are in each other's way, and some users are quick: once more, one
+        // after the other.
+        for path in std::mem::take(&mut *lock(&in_use)) {
+            match job(&path) {
+                Ok(Some(bytes)) => {
+                    run.moved(bytes);
+                    run.done(&path, bytes);
+                    *lock(&touched) += 1;
+                }
+                Ok(None) => {}
+                Err(error) => run.failed(&path, &error),
+            }
+        }
+        if let Some(last) = last.filter(|_| *lock(&touched) > 0) {
+            sync_around(files, &last)?;
+        }
+    }
+}
+
+/// Flushes the file system of a path that may be gone by now.
+pub(crate) fn sync_around<F: Files>(files: &F, path: &Path) -> Result<()> {
+    let mut at = Some(path);
+    while let Some(here) = at {
+        if let Ok(dir) = files.open(here, Access::ReadDirect) {
+            files.sync_fs(&dir).during(Operation::FlushFileSystem, here)?;
+            return Ok(());
+        }
+        at = here.parent();
+    }
+    Ok(())
+}
+
+/// Bytes given back; `None` if there was nothing to do.
+fn release_file<F: Files>(
+    files: &F,
+    archive: &Archive<F>,
+    path: &Path,
+    run: &Run<'_>,
+) -> Result<Option<u64>> {
+    let file = open_to_move(files, path)?;
+    // The lease first: what is compared below cannot change while it is held.
+    files.lease(&file).map_err(|cause| in_use(cause, path))?;
+    let (stat, standing) = standing(files, &file, path)?;
+    let attribute = match standing {
+        Standing::Resident => return Err(Error::NotArchived { path: path.to_owned() }),
+        Standing::Dirty(_) => return Err(Error::Dirty { path: path.to_owned() }),
+        Standing::Overwritten(_) => return Err(Error::Overwritten { path: path.to_owned() }),
+        Standing::Foreign(_) => return Err(Error::ForeignAttribute { path: path.to_owned() }),
+        Standing::Archived { attribute, .. } if stat.size == 0 => {
+            drop(attribute);
+            run.skipped(path, "empty");
+            return Ok(None);
+        }
+        Standing::Away { ref attribute, touched: false }
+            if attribute.kept == Kept::Released && !attribute.moving =>
+        {
+            run.skipped(path, "released already");
+            return Ok(None);
+        }
+        Standing::Archived { ref attribute, .. } | Standing::Away { ref attribute, .. } => {
+            attribute.clone()
+        }
+    };
+    // The manifest is read in any case: without it the data would be gone for good.
+    let (record, place) = manifest_of(files, archive, &attribute, path)?;
+    match &standing {
+        Standing::Archived { certain: false, .. }
+            if !is_as_archived(files, &file, archive, &record, place)? =>
+        {
+            return Err(Error::Dirty { path: path.to_owned() });
+        }
+        Standing::Away { attribute, touched } => {
+            let present = &attribute.present;
+            let doubtful = *touched || attribute.moving;
+            if !is_only_ours(files, &file, archive, &record, place, attribute)?
+                || (doubtful && !holds(files, &file, archive, &record, place, present.as_slice())?)
+            {
+                return Err(Error::Overwritten { path: path.to_owned() });
+            }
+        }
+        _ => {}
+    }
+    let modified = if attribute.moving { record.modified } else { stat.modified };
+    punch(files, &file, path, &stat, &attribute, modified)?;
+    files.unlease(&file).map_err(|cause| in_use(cause, path))?;
+    Ok(Some(stat.allocated))
+}
+
+/// Opens a file whose data will be moved in place, with times kept where that can be had.
+pub(crate) fn open_to_move<F: Files>(files: &F, path: &Path) -> Result<F::File> {
+    open_as(files, path, Access::Invisible)
+}
+
+/// Opens a file to read its state.
+pub(crate) fn open_to_look<F: Files>(files: &F, path: &Path) -> Result<F::File> {
+    open_as(files, path, Access::Look)
+}
+
+fn open_as<F: Files>(files: &F, path: &Path, access: Access) -> Result<F::File> {
+    match files.open(path, access) {
+        Err(cause) if cause.kind() == std::io::ErrorKind::WouldBlock => {
+            Err(Error::InUse { path: path.to_owned() })
+        }
+        other => Ok(other.during(Operation::Open, path)?),
+    }
+}
+
+fn punch<F: Files>(
+    files: &F,
+    file: &F::File,
+    path: &Path,
+    stat: &Stat,
+    attribute: &Attribute,
+    modified: Time,
+) -> Result<()> {
+    let capability = files.capability(file).during(Operation::ReadAttribute, path)?;
+    let released = Attribute {
+        kept: Kept::Released,
+        moving: true,
+        modified: PackedTime::from(modified),
+        stamp: PackedTime::default(),
+        present: RangeSet::default(),
+        ..attribute.clone()
+    };
+    files.set_attribute(file, &released.encode()).during(Operation::WriteAttribute, path)?;
+    files.sync(file).during(Operation::Flush, path)?;
+    let whole = Range::new(0, blocks_up(stat.size));
+    files.punch(file, whole).during_at(Operation::Punch, path, 0)?;
+    files
+        .set_privileges(file, stat.mode, capability.as_deref())
+        .during(Operation::SetMetadata, path)?;
+    files.set_modified(file, modified).during(Operation::SetMetadata, path)?;
+    let settled = Attribute { moving: false, ..released };
+    files.set_attribute(file, &settled.encode()).during(Operation::WriteAttribute, path)?;
+    Ok(())
+}

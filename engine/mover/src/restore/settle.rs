@@ -1,0 +1,155 @@
+//! The first and the last steps of restoring a file.
+
+use std::path::{Path, PathBuf};
+
+use dray_archive::{Archive, FileRecord};
+use dray_io::{Context, Files, Operation, PackedTime, Range, RangeSet, Stat};
+
+use crate::attribute::{Attribute, Kept};
+use crate::compare::{is_only_ours, manifest_of};
+use crate::error::{Error, Result};
+use crate::release::open_to_move;
+use crate::standing::{Standing, mark_archived, standing};
+
+/// A file that data is coming back to.
+pub(crate) struct Target<F: Files> {
+    pub(crate) path: PathBuf,
+    pub(crate) file: F::File,
+    /// As it was before anything was written.
+    before: Stat,
+    /// As it was before anything was written.
+    pub(crate) attribute: Attribute,
+    /// The modification time moved after the release: somebody set it, or wrote to what was there.
+    touched: bool,
+    /// Nobody else has the file open. Then nobody else can write to it.
+    leased: bool,
+    capability: Option<Vec<u8>>,
+}
+
+impl<F: Files> Target<F> {
+    /// Opens a file for restoring; `None` if all of it is there by now.
+    pub(crate) fn open(files: &F, path: &Path) -> Result<Option<Self>> {
+        let file = open_to_move(files, path)?;
+        // Without a lease a restore goes on: the file may be open by the very reader that waits
+        // for it. But then a change to it in the meantime cannot be told from ours.
+        let leased = files.lease(&file).is_ok();
+        let (before, standing) = standing(files, &file, path)?;
+        let (attribute, touched) = match standing {
+            Standing::Away { attribute, touched } => (attribute, touched),
+            Standing::Overwritten(_) => return Err(Error::Overwritten { path: path.to_owned() }),
+            Standing::Foreign(_) => return Err(Error::ForeignAttribute { path: path.to_owned() }),
+            Standing::Resident | Standing::Dirty(_) | Standing::Archived { .. } => return Ok(None),
+        };
+        let capability = files.capability(&file).during(Operation::ReadAttribute, path)?;
+        let path = path.to_owned();
+        Ok(Some(Self { path, file, before, attribute, touched, leased, capability }))
+    }
+
+    /// The manifest of the file, and the place of its segment.
+    pub(crate) fn manifest(
+        &self,
+        files: &F,
+        archive: &Archive<F>,
+    ) -> Result<(Box<FileRecord>, (u32, u64))> {
+        manifest_of(files, archive, &self.attribute, &self.path)
+    }
+
+    /// Makes sure that nothing of somebody else's stands where data will be written, and notes in
+    /// the attribute that data is on the move. The note precedes the data in the journal of the
+    /// file system, so no flush is needed between them.
+    pub(crate) fn begin(
+        &mut self,
+        files: &F,
+        archive: &Archive<F>,
+        record: &FileRecord,
+        place: (u32, u64),
+    ) -> Result<()> {
+        if self.before.allocated > 0
+            && !is_only_ours(files, &self.file, archive, record, place, &self.attribute)?
+        {
+            return Err(Error::Overwritten { path: self.path.clone() });
+        }
+        if self.touched {
+            // The times are somebody's: leave them, and the attribute with the time it compares
+            // with, so that the file counts as changed when it is all there.
+            return Ok(());
+        }
+        let moving = Attribute { moving: true, ..self.attribute.clone() };
+        files
+            .set_attribute(&self.file, &moving.encode())
+            .during(Operation::WriteAttribute, &self.path)?;
+        Ok(())
+    }
+
+    /// What is written has been flushed: checks that the file is still the one that was being
+    /// restored, puts its times back, and notes what is present.
+    pub(crate) fn settle(
+        &self,
+        files: &F,
+        record: &FileRecord,
+        present: Option<RangeSet>,
+    ) -> Result<()> {
+        let path = &self.path;
+        let now = files.restat(&self.file, &self.before).during(Operation::Stat, path)?;
+        if now.size != self.before.size {
+            return Err(Error::Overwritten { path: path.clone() });
+        }
+        if now.mode != self.before.mode || self.capability.is_some() {
+            files
+                .set_privileges(&self.file, self.before.mode, self.capability.as_deref())
+                .during(Operation::SetMetadata, path)?;
+        }
+        // After an interrupted move the time on the file is that of our own writes.
+        let modified = if self.attribute.moving { record.modified } else { self.before.modified };
+        files.set_modified(&self.file, modified).during(Operation::SetMetadata, path)?;
+        let Some(present) = present else { return self.mark_whole(files) };
+        let partial = Attribute {
+            kept: Kept::Partial,
+            moving: false,
+            stamp: PackedTime::default(),
+            present,
+            ..self.attribute.clone()
+        };
+        files
+            .set_attribute(&self.file, &partial.encode())
+            .during(Operation::WriteAttribute, path)?;
+        self.give_up_lease(files);
+        Ok(())
+    }
+
+    fn mark_whole(&self, files: &F) -> Result<()> {
+        let (file, path) = (&self.file, &self.path);
+        let certain = self.leased && !self.touched && !self.attribute.moving;
+        mark_archived(files, file, path, &self.attribute, certain)?;
+        // Newcomers break a lease after a while. If that happened, somebody may have written
+        // before the time was put back: the content is to be compared before a release.
+        if !self.give_up_lease(files) && certain {
+            mark_archived(files, file, path, &self.attribute, false)?;
+        }
+        Ok(())
+    }
+
+    /// Whether the lease was still held.
+    fn give_up_lease(&self, files: &F) -> bool {
+        self.leased && files.unlease(&self.file).is_ok()
+    }
+
+    /// The ranges to write for `wanted`, in order, and what will be present then (`None` for all).
+    /// More is restored than was asked for if the attribute could not list the ranges otherwise.
+    pub(crate) fn goal(&self, wanted: Range) -> (Vec<Range>, Option<RangeSet>) {
+        let whole = Range::new(0, self.attribute.size);
+        let mut present = self.attribute.present.clone();
+        let mut todo = RangeSet::default();
+        let mut next = Some(wanted);
+        while let Some(range) = next {
+            for gap in present.missing(range) {
+                todo.insert(gap);
+            }
+            present.insert(range);
+            let over = present.as_slice().len() > dray_io::limits::PRESENT_RANGES;
+            next = if over { present.narrowest_gap() } else { None };
+        }
+        let all = present.contains(whole);
+        (todo.as_slice().to_vec(), (!all).then_some(present))
+    }
+}

@@ -1,0 +1,149 @@
+//! How a file stands: what its attribute says, held against the file itself.
+
+use std::path::Path;
+
+use dray_io::{Context, Files, Kind, Operation, PackedTime, RangeSet, Stat, Time};
+
+use crate::attribute::{Attribute, Kept};
+use crate::error::{Error, Result};
+
+/// Nanoseconds between the stamp and the change time that writing the attribute left. Anything
+/// later changed the file after it was archived; within it, nothing can have that leaves size and
+/// modification time alone, short of a program that sets the time back in that very moment.
+const STAMP_WINDOW_NS: u64 = 50_000_000;
+
+/// Nanoseconds. A file that changed so shortly before it was looked at may change again without
+/// its times moving, on kernels whose time stamps move by the tick (4 ms at 250 Hz, 10 ms at 100).
+const RECENT_NS: u64 = 20_000_000;
+
+/// The state of a file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Standing {
+    /// No archive copy.
+    Resident,
+    /// On disk with a valid archive copy. If not `certain`, something other than the content
+    /// seems to have changed since; comparing the content settles it.
+    Archived { attribute: Attribute, certain: bool },
+    /// All on disk, changed since it was archived.
+    Dirty(Attribute),
+    /// Not all on disk. `touched` says that the modification time moved since.
+    Away { attribute: Attribute, touched: bool },
+    /// Cut or grown while not all was on disk: what is there now is not what was archived.
+    Overwritten(Attribute),
+    /// The attribute was copied from a file that was not all on disk.
+    Foreign(Attribute),
+}
+
+impl Standing {
+    /// The word for it, as `dray state` shows it.
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self::Resident => "resident",
+            Self::Archived { .. } => "archived",
+            Self::Dirty(_) | Self::Overwritten(_) => "dirty",
+            Self::Away { attribute, .. } if attribute.kept == Kept::Partial => "partial",
+            Self::Away { .. } => "released",
+            Self::Foreign(_) => "lost",
+        }
+    }
+
+    pub fn attribute(&self) -> Option<&Attribute> {
+        match self {
+            Self::Resident => None,
+            Self::Archived { attribute, .. }
+            | Self::Dirty(attribute)
+            | Self::Away { attribute, .. }
+            | Self::Overwritten(attribute)
+            | Self::Foreign(attribute) => Some(attribute),
+        }
+    }
+
+    /// Holds an attribute against its file.
+    pub fn judge(stat: &Stat, attribute: Option<Attribute>) -> Self {
+        let Some(attribute) = attribute else { return Self::Resident };
+        let same_size = stat.size == attribute.size;
+        let same_time = PackedTime::from(stat.modified) == attribute.modified;
+        if !attribute.is_of(stat) {
+            // A copy of a file that was all there is just a file.
+            return match attribute.kept {
+                Kept::Archived if !attribute.moving => Self::Resident,
+                _ => Self::Foreign(attribute),
+            };
+        }
+        if attribute.kept == Kept::Archived {
+            if !same_size || !same_time {
+                return Self::Dirty(attribute);
+            }
+            let since = stat.changed.since(Time::from(attribute.stamp));
+            let certain = since.is_some_and(|since| since <= STAMP_WINDOW_NS);
+            return Self::Archived { attribute, certain };
+        }
+        if !same_size {
+            return Self::Overwritten(attribute);
+        }
+        let touched = !attribute.moving && !same_time;
+        Self::Away { attribute, touched }
+    }
+}
+
+/// Reads the state of an open file.
+pub fn standing<F: Files>(files: &F, file: &F::File, path: &Path) -> Result<(Stat, Standing)> {
+    let stat = files.stat(file).during(Operation::Stat, path)?;
+    if stat.kind != Kind::File {
+        return Ok((stat, Standing::Resident));
+    }
+    let attribute = attribute(files, file, path)?;
+    let standing = Standing::judge(&stat, attribute);
+    Ok((stat, standing))
+}
+
+/// Reads and decodes the state attribute of an open file.
+pub(crate) fn attribute<F: Files>(
+    files: &F,
+    file: &F::File,
+    path: &Path,
+) -> Result<Option<Attribute>> {
+    let bytes = files.attribute(file).during(Operation::ReadAttribute, path)?;
+    let Some(bytes) = bytes else { return Ok(None) };
+    let decoded = Attribute::decode(&bytes);
+    decoded.map(Some).map_err(|why| Error::BadAttribute { path: path.to_owned(), why })
+}
+
+/// Whether a file changed too shortly before `now` for its times to be trusted to move again.
+pub(crate) fn changed_recently(stat: &Stat, now: Time) -> bool {
+    now.since(stat.changed).is_none_or(|age| age < RECENT_NS)
+}
+
+/// Marks a file whose content is all there as archived. The stamp is read just before; if writing
+/// took longer than a stamp may be old, the file may have been changed meanwhile, and is marked
+/// again as not certain: its content is compared before a release, that is all.
+pub(crate) fn mark_archived<F: Files>(
+    files: &F,
+    file: &F::File,
+    path: &Path,
+    attribute: &Attribute,
+    certain: bool,
+) -> Result<()> {
+    let mark = |stamp| {
+        let value = Attribute {
+            kept: Kept::Archived,
+            moving: false,
+            stamp,
+            present: RangeSet::default(),
+            ..attribute.clone()
+        };
+        files.set_attribute(file, &value.encode()).during(Operation::WriteAttribute, path)
+    };
+    if !certain {
+        return Ok(mark(PackedTime::default())?);
+    }
+    let began = files.now();
+    mark(PackedTime::from(began))?;
+    // The change time that this left lies between the two readings of the clock, give or take
+    // one of its ticks.
+    let slow = files.now().since(began).is_none_or(|took| took > STAMP_WINDOW_NS / 2);
+    if slow {
+        mark(PackedTime::default())?;
+    }
+    Ok(())
+}

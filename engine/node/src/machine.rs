@@ -1,0 +1,144 @@
+//! Pinned cores with rings, and hands.
+
+use std::io;
+use std::sync::Mutex;
+use std::time::Instant;
+
+use dray_fs::{LinuxFile, LinuxFiles, raise_open_files};
+use dray_io::World;
+use dray_io::limits::HANDS;
+use dray_ring::{CoreRing, RingSetup, WorkerRuns, worker_runs};
+
+/// How the engine uses this machine.
+#[derive(Debug, Clone, Default)]
+pub struct MachineOptions {
+    /// Cores that move data; zero for all but one, so that one is left for everything else.
+    pub cores: usize,
+    /// Threads for blocking calls; zero for the usual number.
+    pub hands: usize,
+    pub ring: RingSetup,
+}
+
+/// This machine.
+pub struct Machine {
+    files: LinuxFiles,
+    /// CPU ids to pin to, of those that this process may use.
+    cores: Vec<usize>,
+    hands: usize,
+    ring: RingSetup,
+    began: Instant,
+    notice: Mutex<Option<String>>,
+    punted: Mutex<WorkerRuns>,
+}
+
+impl Machine {
+    pub fn new(options: &MachineOptions) -> Self {
+        // Not getting more only means smaller batches of open files.
+        let _ = raise_open_files();
+        let mut cores = affinity::get_thread_affinity().unwrap_or_default();
+        if cores.is_empty() {
+            cores.push(0);
+        }
+        let wanted = match options.cores {
+            0 => cores.len().saturating_sub(1).max(1),
+            cores => cores,
+        };
+        // The last ones: the first CPU serves most interrupts.
+        cores.drain(..cores.len().saturating_sub(wanted));
+        Self {
+            files: LinuxFiles::new(),
+            cores,
+            hands: if options.hands == 0 { HANDS } else { options.hands },
+            ring: options.ring,
+            began: Instant::now(),
+            notice: Mutex::default(),
+            punted: Mutex::default(),
+        }
+    }
+
+    /// What the user should know about how data is moved, if it is not the best way.
+    pub fn notice(&self) -> Option<String> {
+        self.notice.lock().ok()?.clone()
+    }
+
+    /// Runs of io_uring worker threads, as an upper bound of requests that were punted to them.
+    pub fn punted(&self) -> WorkerRuns {
+        self.punted.lock().map(|runs| *runs).unwrap_or_default()
+    }
+
+    fn pin(&self, index: usize) {
+        // Unpinned is slower, not wrong.
+        let _ = affinity::set_thread_affinity([self.cores[index]]);
+    }
+
+    /// Makes the ring of a core and runs the job on it.
+    fn core(
+        &self,
+        index: usize,
+        job: &(dyn Fn(usize, &mut CoreRing<LinuxFile>) + Sync),
+    ) -> io::Result<()> {
+        self.pin(index);
+        let (mut ring, notice) = CoreRing::new(&self.ring)?;
+        if let (Some(notice), Ok(mut known)) = (notice, self.notice.lock()) {
+            known.get_or_insert(notice);
+        }
+        job(index, &mut ring);
+        if let Ok(mut punted) = self.punted.lock() {
+            // Workers stay for some seconds, so their counts include earlier calls.
+            let now = worker_runs();
+            punted.threads = punted.threads.max(now.threads);
+            punted.runs = punted.runs.max(now.runs);
+        }
+        Ok(())
+    }
+}
+
+impl World for Machine {
+    type File = LinuxFile;
+    type Files = LinuxFiles;
+    type Ring = CoreRing<LinuxFile>;
+
+    fn files(&self) -> &LinuxFiles {
+        &self.files
+    }
+
+    fn ticks(&self) -> u64 {
+        u64::try_from(self.began.elapsed().as_nanos()).unwrap_or(u64::MAX)
+    }
+
+    fn hand_count(&self) -> usize {
+        self.hands
+    }
+
+    fn core_count(&self) -> usize {
+        self.cores.len()
+    }
+
+    fn hands(&self, job: &(dyn Fn(usize) + Sync)) {
+        std::thread::scope(|scope| {
+            for index in 1..self.hands {
+                scope.spawn(move || job(index));
+            }
+            job(0);
+        });
+    }
+
+    fn cores(&self, job: &(dyn Fn(usize, &mut CoreRing<LinuxFile>) + Sync)) -> io::Result<()> {
+        std::thread::scope(|scope| {
+            let threads: Vec<_> = (0..self.cores.len())
+                .map(|index| scope.spawn(move || self.core(index, job)))
+                .collect();
+            let mut outcome = Ok(());
+            let mut worked = false;
+            for thread in threads {
+                match thread.join() {
+                    Ok(Ok(())) => worked = true,
+                    Ok(Err(error)) => outcome = Err(error),
+                    Err(panic) => std::panic::resume_unwind(panic),
+                }
+            }
+            // One core that works moves everything.
+            if worked { Ok(()) } else { outcome }
+        })
+    }
+}

@@ -1,0 +1,22 @@
+//! What the end-to-end tests stand on: places to work in, trees of files, the `dray` binary.
+#![forbid(unsafe_code)]
+
+mod dray;
+mod guard;
+mod place;
+mod rng;
+mod snapshot;
+mod states;
+mod tree;
+
+pub use dray::{Output, binary, command};
+pub use guard::{LoopDevice, Mount, Tmpfs, have, is_root, need_root, need_tool, skip, tool};
+pub use place::{NOBODY, Place, reader};
+pub use rng::Rng;
+pub use snapshot::{Meta, Snapshot, hash_file};
+pub use states::{State, States};
+pub use tree::{assert_content, awkward_tree, content, set_modified, write_file, write_sparse};
+
+/// The sizes at which alignment goes wrong if it does.
+pub const ODD_SIZES: [u64; 10] =
+    [0, 1, 511, 512, 513, 4095, 4097, (1 << 20) - 1, (1 << 20) + 1, (3 << 20) + 123];

@@ -1,0 +1,66 @@
+//! The one door: `cargo xtask <task>`.
+#![forbid(unsafe_code)]
+
+mod args;
+mod bench;
+mod check;
+mod host;
+mod loops;
+mod machine;
+mod rounds;
+mod run;
+mod test;
+
+use std::process::ExitCode;
+
+use crate::args::Args;
+
+const HELP: &str = "\
+usage: cargo xtask <task>
+
+  check [--advisories] [--install]   format, lints, house rules, documentation, licences
+                                     --install fetches cargo-deny if it is missing (CI=true too)
+  test [--quick] [FILTER]            all tests; as root installs the tools they need first
+                                     --quick leaves end-to-end and documentation tests out
+  crash [--rounds N]                 long form of the kill -9 test (500 rounds)
+  sim [--rounds N]                   long form of the simulation (1000 seeds)
+  bench [--out DIR] [--dry-run] [-- ARGS]
+                                     runs the benchmarks, keeps results with their machine;
+                                     ARGS go to each benchmark
+  loop-clean [--dry-run]             detaches loop devices and mounts left by tests below the
+                                     temporary directory (TMPDIR)
+  help                               this
+";
+
+fn main() -> ExitCode {
+    let mut words = std::env::args().skip(1);
+    let task = words.next().unwrap_or_else(|| "help".into());
+    let args = Args::new(words.collect());
+    let result = match task.as_str() {
+        "check" => check::run(args),
+        "test" => test::run(args),
+        "crash" => rounds::crash(args),
+        "sim" => rounds::sim(args),
+        "bench" => bench::run(args),
+        "loop-clean" => loops::clean(args),
+        "help" | "--help" | "-h" => {
+            print!("{HELP}");
+            return ExitCode::SUCCESS;
+        }
+        other => {
+            eprint!("{HELP}");
+            eprintln!("\nxtask: no task named {other}");
+            return ExitCode::from(2);
+        }
+    };
+    match result {
+        Ok(()) => {
+            println!("xtask {task}: passed");
+            ExitCode::SUCCESS
+        }
+        Err(error) => {
+            eprintln!("xtask {task}: FAILED: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
