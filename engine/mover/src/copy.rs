@@ -242,9 +242,15 @@ impl<W: World> Work<W::Ring> for Core<'_, W> {
     fn tail(&mut self, _share: &Share, at: u64, bytes: &[u8]) -> Result<()> {
         let (files, target) = (self.world.files(), self.target);
         let mut block = Aligned::new(BLOCK as usize);
-        files.read_at(target.file, &mut block, at).during_at(Operation::Read, target.path, at)?;
+        let there = files.read_at(target.file, &mut block, at);
+        // A LUN may end within a block of ours; what it has is whole blocks of its own.
+        let room = there.during_at(Operation::Read, target.path, at)?.max(bytes.len());
         block[..bytes.len()].copy_from_slice(bytes);
-        files.write_at(target.file, &block, at).during_at(Operation::Write, target.path, at)?;
+        files.write_at(target.file, &block[..room], at).during_at(
+            Operation::Write,
+            target.path,
+            at,
+        )?;
         Ok(())
     }
 
