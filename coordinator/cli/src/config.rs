@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
+use dray_io::limits::VOLUME_LEAST;
 use serde::{Deserialize, Serialize};
 
 use crate::exit::Failure;
@@ -101,6 +102,14 @@ pub(crate) struct FsConfig {
     pub(crate) archive: String,
 }
 
+/// Refuses volumes that little would fit into.
+pub(crate) fn check_volume_bytes(bytes: u64) -> anyhow::Result<()> {
+    if bytes < VOLUME_LEAST {
+        bail!("a volume of {bytes} bytes is too small: it must hold at least {VOLUME_LEAST}");
+    }
+    Ok(())
+}
+
 fn volume_bytes() -> u64 {
     VOLUME_BYTES
 }
@@ -134,6 +143,7 @@ impl Config {
     fn check(&self) -> anyhow::Result<()> {
         for archive in &self.archive {
             let name = &archive.name;
+            check_volume_bytes(archive.volume_bytes).with_context(|| format!("archive {name}"))?;
             match (&archive.directory, archive.luns.is_empty()) {
                 (Some(_), false) => bail!("archive {name} has both a directory and LUNs"),
                 (None, true) => bail!("archive {name} has neither a directory nor LUNs"),

@@ -5,6 +5,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use dray_io::limits::{BLOCK, PIECE_LEAST};
 use dray_io::{Access, Context, Fault, Files, Operation};
 
 use crate::error::{Error, Result};
@@ -55,7 +56,20 @@ pub struct Archive<W: Files> {
     place: VolumePlace,
     id: ArchiveId,
     volumes: Mutex<Vec<Arc<Open<W>>>>,
-    current: Mutex<Option<Arc<Volume<W>>>>,
+    writing: Mutex<Writing<W>>,
+}
+
+/// The volumes that this process appends to.
+struct Writing<W: Files> {
+    current: Option<Arc<Volume<W>>>,
+    /// Full ones; others may still be writing what they reserved there.
+    full: Vec<Arc<Volume<W>>>,
+}
+
+impl<W: Files> Writing<W> {
+    fn go_on_with(&mut self, next: Arc<Volume<W>>) {
+        self.full.extend(self.current.replace(next));
+    }
 }
 
 fn volume_path(directory: &Path, number: u32) -> PathBuf {
@@ -96,7 +110,10 @@ impl<W: Files> Archive<W> {
     ) -> Result<Volume<W>> {
         let path = volume_path(directory, number);
         let file = files.create(&path, true).during(Operation::Create, &path)?;
-        let volume = Volume::format(files, file, &path, id, number, bytes)?;
+        let volume = Volume::format(files, file, &path, id, number, bytes).inspect_err(|_| {
+            // On a full file system each try would leave another empty file.
+            let _ = files.unlink(&path);
+        })?;
         files.sync_dir(directory).during(Operation::Flush, directory)?;
         Ok(volume)
     }
@@ -121,8 +138,8 @@ impl<W: Files> Archive<W> {
             return Err(Error::NoVolume { path: place.name().to_owned() });
         };
         let id = first.superblock.archive;
-        let current = Mutex::new(None);
-        Ok(Self { place: place.clone(), id, volumes: Mutex::new(volumes), current })
+        let writing = Mutex::new(Writing { current: None, full: Vec::new() });
+        Ok(Self { place: place.clone(), id, volumes: Mutex::new(volumes), writing })
     }
 
     fn volume_paths(files: &W, place: &VolumePlace) -> Result<Vec<PathBuf>> {
@@ -194,80 +211,110 @@ impl<W: Files> Archive<W> {
         payload: u64,
         index: u64,
     ) -> Result<(Arc<Volume<W>>, Reservation)> {
-        let mut current = lock(&self.current);
-        let mut fresh = false;
+        let mut writing = lock(&self.writing);
         loop {
-            let volume = match current.as_ref() {
-                Some(volume) => Arc::clone(volume),
-                None => {
-                    fresh = true;
-                    Arc::new(self.take_volume(files, 0)?)
-                }
-            };
+            let volume = self.in_use(files, &mut writing)?;
             match volume.reserve(files, kind, payload, index) {
-                Ok(reservation) => {
-                    *current = Some(Arc::clone(&volume));
-                    return Ok((volume, reservation));
-                }
-                Err(Error::Full { path, wanted }) => {
-                    let beyond = volume.number();
-                    *current = Some(Arc::new(self.take_volume(files, beyond).map_err(
-                        |error| match error {
-                            Error::AllInUse { .. } if fresh => Error::Full { path, wanted },
-                            other => other,
-                        },
-                    )?));
-                }
+                Ok(reservation) => return Ok((volume, reservation)),
+                Err(full @ Error::Full { .. }) => match self.next_volume(files, &volume)? {
+                    Some(next) => writing.go_on_with(next),
+                    None => return Err(full),
+                },
                 Err(other) => return Err(other),
             }
         }
     }
 
-    /// Opens for writing the first volume with a number above `beyond` that nobody else has, or
-    /// makes one.
-    fn take_volume(&self, files: &W, beyond: u32) -> Result<Volume<W>> {
-        let mut last = beyond;
-        let mut candidates: Vec<(u32, PathBuf)> =
-            self.volumes().iter().map(|open| (open.number, open.path.clone())).collect();
-        candidates.sort();
-        // Earlier volumes of a directory are full but for what a reopened one may have left;
-        // only the newest is worth settling.
-        if matches!(self.place, VolumePlace::Directory { .. }) {
-            candidates.drain(..candidates.len().saturating_sub(1));
+    /// Bytes of payload, at most `most`, that a segment of one file's data can have: what is left
+    /// of the current volume or, where that is next to nothing, what the next one takes.
+    pub fn piece_room(&self, files: &W, most: u64) -> Result<u64> {
+        let mut writing = lock(&self.writing);
+        loop {
+            let volume = self.in_use(files, &mut writing)?;
+            let room = volume.piece_room();
+            if room < PIECE_LEAST
+                && let Some(next) = self.next_volume(files, &volume)?
+            {
+                writing.go_on_with(next);
+            } else if room > 0 {
+                return Ok(room.min(most));
+            } else {
+                return Err(Error::Full { path: volume.path().to_owned(), wanted: BLOCK });
+            }
         }
-        for (number, path) in candidates {
-            last = last.max(number);
-            if number <= beyond {
+    }
+
+    /// The volume that is being written.
+    fn in_use(&self, files: &W, writing: &mut Writing<W>) -> Result<Arc<Volume<W>>> {
+        if let Some(volume) = &writing.current {
+            return Ok(Arc::clone(volume));
+        }
+        let all_in_use = || Error::AllInUse { place: self.place.name().to_owned() };
+        let volume = Arc::new(self.take_volume(files, 0)?.ok_or_else(all_in_use)?);
+        writing.current = Some(Arc::clone(&volume));
+        Ok(volume)
+    }
+
+    /// The volume after one that is full; `None` if there is none, or what did not fit would not
+    /// fit there either.
+    fn next_volume(&self, files: &W, full: &Volume<W>) -> Result<Option<Arc<Volume<W>>>> {
+        let alike = matches!(self.place, VolumePlace::Directory { .. });
+        if alike && full.is_empty() {
+            return Ok(None);
+        }
+        Ok(self.take_volume(files, full.number())?.map(Arc::new))
+    }
+
+    /// Opens for writing the first volume with a number above `beyond` that nobody else has, or
+    /// makes one. `None` if there is no such LUN; an error if there is and others have it.
+    fn take_volume(&self, files: &W, beyond: u32) -> Result<Option<Volume<W>>> {
+        let mut last = beyond;
+        let mut taken = false;
+        let mut candidates = self.volumes();
+        candidates.sort_by_key(|open| open.number);
+        // Earlier volumes of a directory are full. But one whose writer was killed is to be
+        // settled: what is uncertain in it could otherwise never be told from torn.
+        if let (VolumePlace::Directory { .. }, Some(newest)) = (&self.place, candidates.last()) {
+            let newest = newest.number;
+            let is_closed = |open: &Open<W>| open.superblock.durable == open.superblock.frontier;
+            candidates.retain(|open| open.number == newest || !is_closed(open));
+        }
+        for open in candidates {
+            last = last.max(open.number);
+            if open.number <= beyond {
                 continue;
             }
-            match Volume::open(files, &path) {
-                Ok(volume) => return Ok(volume),
+            match Volume::open(files, &open.path) {
+                Ok(volume) => return Ok(Some(volume)),
                 Err(Error::Fault(Fault { operation: Operation::Lock, cause, .. }))
-                    if cause.kind() == std::io::ErrorKind::WouldBlock => {}
+                    if cause.kind() == std::io::ErrorKind::WouldBlock =>
+                {
+                    taken = true;
+                }
                 Err(other) => return Err(other),
             }
         }
         let in_use = || Error::AllInUse { place: self.place.name().to_owned() };
         let VolumePlace::Directory { path, volume_bytes } = &self.place else {
-            return Err(in_use());
+            return if taken { Err(in_use()) } else { Ok(None) };
         };
         loop {
             last = last.checked_add(1).ok_or_else(in_use)?;
             match Self::add_volume(files, path, *volume_bytes, self.id, last) {
                 Err(Error::Fault(Fault { operation: Operation::Create, cause, .. }))
                     if cause.kind() == std::io::ErrorKind::AlreadyExists => {}
-                other => return other,
+                other => return other.map(Some),
             }
         }
     }
 
     /// Ends writing. What is not closed is settled by the next writer.
     pub fn close(self, files: &W) -> Result<()> {
-        let current = lock(&self.current).take();
-        match current.and_then(Arc::into_inner) {
-            Some(volume) => volume.close(files),
-            None => Ok(()),
-        }
+        let Writing { current, full } =
+            self.writing.into_inner().unwrap_or_else(PoisonError::into_inner);
+        let volumes = full.into_iter().chain(current).filter_map(Arc::into_inner);
+        // The first failure is told; the others are closed all the same.
+        volumes.map(|volume| volume.close(files)).fold(Ok(()), Result::and)
     }
 }
 

@@ -28,5 +28,5 @@ pub use read::Stored;
 pub use record::{Extent, FileRecord, GoneRecord, LinkRecord, PartRecord, PartRef, Record};
 pub use scan::{Finding, Found, Scan, Segment};
 pub use superblock::Superblock;
-pub use verify::{Damage, VerifyReport, verify_volume};
+pub use verify::{Damage, VerifyReport, verify_volumes};
 pub use volume::{Reservation, Volume};

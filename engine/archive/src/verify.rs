@@ -1,4 +1,4 @@
-//! Reading a whole volume and checking every byte of it.
+//! Reading whole volumes and checking every byte of them.
 
 use std::path::{Path, PathBuf};
 
@@ -29,7 +29,7 @@ pub struct Damage {
     pub what: &'static str,
 }
 
-/// What [`verify_volume`] counted.
+/// What [`verify_volumes`] counted.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct VerifyReport {
     pub segments: u64,
@@ -44,23 +44,61 @@ pub struct VerifyReport {
 struct Verifier<'a, W: Files> {
     files: &'a W,
     path: &'a Path,
-    report: VerifyReport,
+    report: &'a mut VerifyReport,
     tell: &'a mut dyn FnMut(&Damage),
-    /// Damage to parts of large files: the name comes later, with the manifest.
-    unnamed: Vec<(Handle, Damage)>,
+    /// Damage to parts of large files: only the manifest, which may be in another volume, has the
+    /// name.
+    unnamed: &'a mut Vec<(Handle, Damage)>,
 }
 
-/// Checks a volume; `tell` is called for each damage as it is found.
-pub fn verify_volume<W: Files>(
+/// Checks volumes; `tell` is called for each damage as it is found, but for damage to parts of
+/// large files, whose names are looked for in all of the volumes at the end.
+pub fn verify_volumes<W: Files, P: AsRef<Path>>(
     files: &W,
-    path: &Path,
+    paths: &[P],
     tell: &mut dyn FnMut(&Damage),
 ) -> Result<VerifyReport> {
+    let (mut report, mut unnamed) = (VerifyReport::default(), Vec::new());
+    for path in paths {
+        let path = path.as_ref();
+        let (report, unnamed) = (&mut report, &mut unnamed);
+        verify_volume(Verifier { files, path, report, tell, unnamed })?;
+    }
+    for path in if unnamed.is_empty() { &[] } else { paths } {
+        name(files, path.as_ref(), &mut unnamed)?;
+    }
+    for (_, damage) in unnamed {
+        report.damages += 1;
+        tell(&damage);
+    }
+    Ok(report)
+}
+
+/// Names what the manifests in a volume have names for.
+fn name<W: Files>(files: &W, path: &Path, unnamed: &mut [(Handle, Damage)]) -> Result<()> {
+    let file = files.open(path, Access::ReadDirect).during(Operation::Open, path)?;
+    let superblock = read_superblock(files, &file, path)?;
+    let mut scan = Scan::begin(files, &file, path, &superblock, FIRST_SEGMENT);
+    while let Some(finding) = scan.next(files)? {
+        let Finding::Segment(found) = finding else { continue };
+        if found.segment.mark.kind == SegmentKind::SKIP {
+            continue;
+        }
+        let used = found.segment.mark.index as usize;
+        for item in items(&scan.index(files, &found.segment)?[..used]) {
+            let IndexItem::Record { record: Record::File(manifest), .. } = item else { continue };
+            let its = unnamed.iter_mut().filter(|(handle, _)| *handle == manifest.handle);
+            its.for_each(|(_, damage)| damage.file = Some(manifest.path.clone()));
+        }
+    }
+    Ok(())
+}
+
+fn verify_volume<W: Files>(mut verifier: Verifier<'_, W>) -> Result<()> {
+    let Verifier { files, path, .. } = verifier;
     let file = files.open(path, Access::ReadDirect).during(Operation::Open, path)?;
     let superblock = read_superblock(files, &file, path)?;
     let durable = durable_end(files, &file, path, &superblock)?;
-    let report = VerifyReport::default();
-    let mut verifier = Verifier { files, path, report, tell, unnamed: Vec::new() };
     verifier.start(&file)?;
     let mut scan = Scan::begin(files, &file, path, &superblock, FIRST_SEGMENT);
     while let Some(finding) = scan.next(files)? {
@@ -78,10 +116,7 @@ pub fn verify_volume<W: Files>(
             }
         }
     }
-    for (_, damage) in std::mem::take(&mut verifier.unnamed) {
-        verifier.tell(&damage);
-    }
-    Ok(verifier.report)
+    Ok(())
 }
 
 /// Up to where the writers of this volume made sure of things.
@@ -176,9 +211,6 @@ impl<W: Files> Verifier<'_, W> {
                 IndexItem::Record { record, .. } => {
                     self.report.records += 1;
                     let name = record.path();
-                    if let Record::File(file) = &record {
-                        self.name(file.handle, &file.path);
-                    }
                     for extent in record.extents() {
                         self.report.data_bytes += extent.range.len();
                         if let Some(offset) = scan.first_bad(self.files, mark, extent)? {
@@ -212,15 +244,6 @@ impl<W: Files> Verifier<'_, W> {
             }
         }
         Ok(covered)
-    }
-
-    /// The manifest of a file whose parts may have had damage.
-    fn name(&mut self, handle: Handle, path: &Path) {
-        for (of, damage) in &mut self.unnamed {
-            if *of == handle {
-                damage.file = Some(path.to_owned());
-            }
-        }
     }
 
     /// Bytes of payload that no extent covers must be zero; each is less than a block long.

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use dray_io::limits::BLOCK;
+use dray_io::limits::{BLOCK, PIECE_EXTENTS, SUM_BLOCK};
 use dray_io::{Access, Aligned, Context, Files, Kind, Operation, PackedTime, Range};
 
 use crate::error::{Error, Result};
@@ -17,6 +17,13 @@ use crate::superblock::Superblock;
 /// Bytes by which the frontier moves. Each move costs a flush and, on a file system, an
 /// allocation, which must come before the writes so that none of them extends the file.
 const STRIDE: u64 = 256 << 20;
+
+/// Bytes of a segment that are written again at a time.
+const AGAIN_BYTES: usize = 4 << 20;
+
+/// Bytes around the data of a piece, without its sums: header, trailer, record, and for each extent
+/// 24 bytes, the padding of its sums, and its last block in part.
+const PIECE_FRAME: u64 = 4 * BLOCK + PIECE_EXTENTS as u64 * 32;
 
 /// A volume open for writing, locked against other processes.
 pub struct Volume<W: Files> {
@@ -135,6 +142,9 @@ impl<W: Files> Volume<W> {
                     if let Some(start) = gap.take() {
                         torn.push(Range::new(start, found.segment.mark.at));
                     }
+                    if !found.durable {
+                        self.write_again(files, &found.segment.mark)?;
+                    }
                     state.next = found.segment.mark.end();
                     state.sequence = state.sequence.max(found.segment.mark.sequence + 1);
                 }
@@ -245,6 +255,25 @@ impl<W: Files> Volume<W> {
         Ok(())
     }
 
+    /// Writes what stands in a sound segment once more. Its writer may have been told that a flush
+    /// failed: the kernel then takes for clean what is not on the device, and reads it back from
+    /// memory all the same.
+    fn write_again(&self, files: &W, mark: &Mark) -> Result<()> {
+        if mark.kind == SegmentKind::SKIP {
+            return self.write_marks(files, mark);
+        }
+        let mut buffer = Aligned::new(AGAIN_BYTES.min(mark.length() as usize));
+        let mut at = mark.at;
+        while at < mark.end() {
+            let length = (mark.end() - at).min(buffer.len() as u64);
+            let stretch = &mut buffer[..length as usize];
+            files.read_at(&self.file, stretch, at).during_at(Operation::Read, &self.path, at)?;
+            self.write(files, stretch, at)?;
+            at += length;
+        }
+        Ok(())
+    }
+
     /// Takes away the marks of a torn segment. The stretch will be covered by a skip segment; but
     /// should that one's header be damaged one day, a search must not come upon these.
     fn erase_marks(&self, files: &W, mark: &Mark) -> Result<()> {
@@ -335,6 +364,20 @@ impl<W: Files> Volume<W> {
             files.truncate(&self.file, next).during_at(Operation::Truncate, &self.path, next)?;
         }
         Ok(())
+    }
+
+    /// Bytes of payload that the data of one file can have in a segment here.
+    pub(crate) fn piece_room(&self) -> u64 {
+        let state = self.locked();
+        let left = state.superblock.capacity.saturating_sub(state.next);
+        // Sums, extents and marks: at most so much beside it.
+        let frame = PIECE_FRAME + left / SUM_BLOCK * 4;
+        left.saturating_sub(frame) / BLOCK * BLOCK
+    }
+
+    /// Whether nothing was ever written to it.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.locked().next == FIRST_SEGMENT
     }
 
     pub fn file(&self) -> &W::File {

@@ -40,6 +40,14 @@ pub const PIECE_BYTES: u64 = 1 << 30;
 /// Extents in one piece. Bounds the index of a badly fragmented sparse file to 128 KiB a piece.
 pub const PIECE_EXTENTS: usize = 4096;
 
+/// Bytes of file data below which what is left of a volume is not worth a segment of its own: one
+/// request's worth.
+pub const PIECE_LEAST: u64 = 1 << 20;
+
+/// Bytes that a volume must at least hold: a packed segment with records ten times the usual, and
+/// some pieces.
+pub const VOLUME_LEAST: u64 = 16 << 20;
+
 /// Entries taken from the walk at a time. Bounds memory: some 200 bytes each, whatever the size
 /// of the tree.
 pub const BATCH_ENTRIES: usize = 32 * 1024;

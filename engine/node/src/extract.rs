@@ -1,12 +1,13 @@
 //! Making archived files anew somewhere else, from the volumes alone.
 
+use std::collections::HashMap;
 use std::io;
 use std::path::{Component, Path, PathBuf};
 
 use dray_archive::catalog::Entry;
 use dray_archive::{Archive, FileRecord, Result};
 use dray_fs::{Attributes, LinuxFiles, Node};
-use dray_io::{Access, Aligned, Context, Fault, Files, Kind, Operation, Range};
+use dray_io::{Access, Aligned, Context, Fault, Files, Handle, Kind, Operation, Range};
 
 /// What became of an entry.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,34 +21,65 @@ pub enum Extracted {
     Later,
 }
 
-/// Makes one entry below `root`. Directories get their metadata only when `directories` is set,
-/// in a second pass, since making what is in them moves their times.
-pub fn extract_entry(
+/// Entries of an archive being made below a directory.
+pub struct Extraction<'a> {
+    files: &'a LinuxFiles,
+    archive: &'a Archive<LinuxFiles>,
+    root: &'a Path,
+    /// The name under which a file with several was made; the others are linked to it.
+    several: HashMap<Handle, PathBuf>,
+}
+
+impl<'a> Extraction<'a> {
+    pub fn new(files: &'a LinuxFiles, archive: &'a Archive<LinuxFiles>, root: &'a Path) -> Self {
+        Self { files, archive, root, several: HashMap::new() }
+    }
+
+    /// Makes one entry. A directory gets its metadata in a second pass, from
+    /// [`finish_directory`](Self::finish_directory), since making what is in it moves its times.
+    pub fn make(&mut self, entry: &Entry) -> Result<Extracted> {
+        let Self { files, archive, root, .. } = *self;
+        let path = below(root, &entry.path)?;
+        if entry.kind == Kind::Directory {
+            make_directories(files, root, &path)?;
+            return Ok(Extracted::Later);
+        }
+        let (record, segment) = archive.manifest(files, entry.location)?;
+        make_directories(files, root, path.parent().unwrap_or(root))?;
+        if let Some(first) = self.several.get(&record.handle) {
+            match std::fs::hard_link(first, &path) {
+                Ok(()) => return Ok(Extracted::Made { bytes: 0, missing: Vec::new() }),
+                Err(cause) if cause.kind() == io::ErrorKind::AlreadyExists => {
+                    Err(cause).during(Operation::Create, &path)?;
+                }
+                // No links here, or no more of them: a copy has the content.
+                Err(_) => {}
+            }
+        }
+        let place = (entry.location.volume, segment);
+        let made = make_one(files, archive, &record, place, &path)?;
+        if record.links > 1 || entry.path != record.path {
+            self.several.insert(record.handle, path);
+        }
+        Ok(made)
+    }
+
+    /// Puts the metadata of a directory back when all that is in it was made.
+    pub fn finish_directory(&self, entry: &Entry) -> Result<Extracted> {
+        let (record, _) = self.archive.manifest(self.files, entry.location)?;
+        apply(self.files, &below(self.root, &entry.path)?, &record, 0)
+    }
+}
+
+fn make_one(
     files: &LinuxFiles,
     archive: &Archive<LinuxFiles>,
-    entry: &Entry,
-    root: &Path,
-    directories: bool,
+    record: &FileRecord,
+    place: (u32, u64),
+    path: &Path,
 ) -> Result<Extracted> {
-    let path = below(root, &entry.path)?;
-    if entry.kind == Kind::Directory && !directories {
-        make_directories(files, root, &path)?;
-        return Ok(Extracted::Later);
-    }
-    let (record, segment) = archive.manifest(files, entry.location)?;
-    let place = (entry.location.volume, segment);
-    if directories {
-        return apply(files, &path, &record, 0);
-    }
-    make_directories(files, root, path.parent().unwrap_or(root))?;
-    if entry.path != record.path {
-        let first = below(root, &record.path)?;
-        if std::fs::hard_link(&first, &path).is_ok() {
-            return Ok(Extracted::Made { bytes: 0, missing: Vec::new() });
-        }
-    }
     let node = match record.kind {
-        Kind::File => return write_file(files, archive, &record, place, &path),
+        Kind::File => return write_file(files, archive, record, place, path),
         Kind::Directory => Node::Directory,
         Kind::Symlink => Node::Symlink(&record.target),
         Kind::Fifo => Node::Fifo,
@@ -55,8 +87,8 @@ pub fn extract_entry(
         Kind::CharDevice => Node::CharDevice(record.rdev),
         Kind::BlockDevice => Node::BlockDevice(record.rdev),
     };
-    files.make(&path, node).during(Operation::Create, &path)?;
-    apply(files, &path, &record, 0)
+    files.make(path, node).during(Operation::Create, path)?;
+    apply(files, path, record, 0)
 }
 
 /// The path below `root`; archived paths are absolute and have no `..`.

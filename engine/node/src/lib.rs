@@ -5,5 +5,5 @@ mod extract;
 mod machine;
 
 pub use dray_ring::{RingChoice, RingSetup};
-pub use extract::{Extracted, extract_entry};
+pub use extract::{Extracted, Extraction};
 pub use machine::{Machine, MachineOptions};

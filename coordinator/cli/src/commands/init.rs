@@ -8,7 +8,7 @@ use dray_archive::{Archive, VolumePlace};
 use dray_fs::{LinuxFiles, device_size, open_device_exclusive};
 use serde_json::json;
 
-use crate::config::{ArchiveConfig, Config, FsConfig, VOLUME_BYTES, location};
+use crate::config::{ArchiveConfig, Config, FsConfig, VOLUME_BYTES, check_volume_bytes, location};
 use crate::exit::{Code, Failure};
 use crate::output::{Output, json_path};
 
@@ -69,6 +69,7 @@ pub(super) fn prepare(options: &Options, path: &Path, config: &mut Config) -> an
 }
 
 fn make_archive(options: &Options, config: &Path) -> anyhow::Result<ArchiveConfig> {
+    check_volume_bytes(options.volume_bytes)?;
     let files = LinuxFiles::new();
     let id = random_id()?;
     let mut entry = ArchiveConfig {
@@ -98,7 +99,9 @@ fn make_archive(options: &Options, config: &Path) -> anyhow::Result<ArchiveConfi
     for lun in &options.archive {
         let path = std::fs::canonicalize(lun)?;
         let device = open_device_exclusive(&path, true).map_err(|error| refusal(&path, error))?;
-        sizes.push(device_size(&device)?);
+        let size = device_size(&device)?;
+        check_volume_bytes(size).with_context(|| format!("LUN {}", path.display()))?;
+        sizes.push(size);
         if !options.force {
             check_empty(&files, &device, &path)?;
         }

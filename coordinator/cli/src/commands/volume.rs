@@ -5,10 +5,10 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
 use dray_archive::catalog::{Catalog, Entry};
-use dray_archive::{Archive, Damage, VerifyReport, VolumePlace, verify_volume};
+use dray_archive::{Archive, Damage, VolumePlace, verify_volumes};
 use dray_fs::LinuxFiles;
 use dray_io::{Aligned, Kind, Range};
-use dray_node::{Extracted, extract_entry};
+use dray_node::{Extracted, Extraction};
 use serde_json::{Value, json};
 
 use crate::config::{ArchiveConfig, VOLUME_BYTES};
@@ -191,18 +191,11 @@ fn verify(
         volumes.iter().map(resolve).collect::<Result<Vec<_>, _>>()?
     };
     let files = LinuxFiles::new();
-    let (mut total, mut found) = (VerifyReport::default(), Vec::new());
-    for path in &paths {
-        let report = verify_volume(&files, path, &mut |damage| {
-            output.warn(&damage_line(damage));
-            found.push(damage_json(damage));
-        })?;
-        total.segments += report.segments;
-        total.records += report.records;
-        total.data_bytes += report.data_bytes;
-        total.torn += report.torn;
-        total.damages += report.damages;
-    }
+    let mut found = Vec::new();
+    let total = verify_volumes(&files, &paths, &mut |damage| {
+        output.warn(&damage_line(damage));
+        found.push(damage_json(damage));
+    })?;
     output.say(&format!(
         "{} volumes, {} segments, {} records, {:.1} MiB of data: {} damaged places; {} segments \
          that were never acknowledged",
@@ -298,12 +291,15 @@ fn extract(
         anyhow::Error::from(error).context(format!("cannot find {}", to.display()))
     })?;
     let (mut made, mut bytes, mut code) = (0_u64, 0_u64, Code::Done);
+    let mut extraction = Extraction::new(opened.files(), &opened.archive, &root);
     for directories in [false, true] {
         each(&catalog, &selection.paths, &mut |entry| {
-            if directories && entry.kind != Kind::Directory {
-                return Ok(());
-            }
-            match extract_entry(opened.files(), &opened.archive, &entry, &root, directories) {
+            let outcome = match directories {
+                false => extraction.make(&entry),
+                true if entry.kind == Kind::Directory => extraction.finish_directory(&entry),
+                true => return Ok(()),
+            };
+            match outcome {
                 Ok(Extracted::Made { bytes: size, missing }) => {
                     made += 1;
                     bytes += size;

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use dray_archive::verify_volume;
+use dray_archive::verify_volumes;
 use dray_mover::{Attribute, Kept, Standing};
 use dray_sim::Sim;
 
@@ -99,7 +99,8 @@ pub(crate) fn volumes_sound(sim: &Sim) -> Check {
             continue;
         }
         let mut damages = Vec::new();
-        let report = verify_volume(sim, &path, &mut |damage| damages.push(format!("{damage:?}")));
+        let report =
+            verify_volumes(sim, &[&path], &mut |damage| damages.push(format!("{damage:?}")));
         if let Err(error) = report {
             return Err(format!("verify of {}: {error}", path.display()));
         }

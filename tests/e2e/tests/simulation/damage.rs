@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 
 use dray_archive::{
-    Archive, Damage, FIRST_SEGMENT, Finding, IndexItem, Scan, items, verify_volume,
+    Archive, Damage, FIRST_SEGMENT, Finding, IndexItem, Scan, items, verify_volumes,
 };
 use dray_io::{Access, Files};
 use dray_sim::Sim;
@@ -75,7 +75,7 @@ fn scene_place() -> dray_archive::VolumePlace {
 
 fn damages(sim: &Sim) -> Vec<Damage> {
     let mut found = Vec::new();
-    verify_volume(sim, Path::new(VOLUME), &mut |damage| found.push(damage.clone())).unwrap();
+    verify_volumes(sim, &[VOLUME], &mut |damage| found.push(damage.clone())).unwrap();
     found
 }
 
@@ -173,6 +173,6 @@ fn a_volume_with_neither_superblock_is_refused() {
     sim.tree().flip_byte(VOLUME, 4196);
     let file = sim.open(Path::new(VOLUME), Access::ReadDirect).unwrap();
     drop(file);
-    assert!(verify_volume(&sim, Path::new(VOLUME), &mut |_| {}).is_err());
+    assert!(verify_volumes(&sim, &[VOLUME], &mut |_| {}).is_err());
     assert!(act(&sim, &scene.place, Act::Restore).ended.is_some());
 }

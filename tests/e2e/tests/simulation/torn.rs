@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 
 use dray_archive::{Damage, Finding, IndexItem, Mark, Record, Scan, SegmentKind, Superblock};
-use dray_archive::{items, verify_volume};
+use dray_archive::{items, verify_volumes};
 use dray_io::limits::SUM_BLOCK;
 use dray_io::{Access, Files, Kind};
 use dray_sim::{Failure, Faults, Sim};
@@ -89,9 +89,15 @@ fn name_of(sim: &Sim, inode: u64) -> PathBuf {
     tree.paths().into_iter().find(is_it).expect("the file is there")
 }
 
+/// Those of the archive: a manifest may be in another than the data.
+fn volumes(sim: &Sim) -> Vec<PathBuf> {
+    let is_volume = |path: &PathBuf| path.extension().is_some_and(|it| it == "dray");
+    sim.tree().paths().into_iter().filter(is_volume).collect()
+}
+
 fn damages(sim: &Sim) -> Vec<Damage> {
     let mut found = Vec::new();
-    verify_volume(sim, VOLUME.as_ref(), &mut |damage| found.push(damage.clone())).unwrap();
+    verify_volumes(sim, &volumes(sim), &mut |damage| found.push(damage.clone())).unwrap();
     found
 }
 

@@ -181,14 +181,11 @@ impl Trial {
 
     fn verify(&mut self, engine: &mut Engine<'_>, looking: &Session) -> Result<(), Failure> {
         let archive = looking.open_archive(&engine.config.archive[0])?;
-        let (mut segments, mut bytes, mut damages) = (0, 0, 0);
-        for volume in archive.volumes() {
-            let tell = &mut |damage: &_| engine.output.warn(&volume::damage_line(damage));
-            let report = dray_archive::verify_volume(looking.files(), &volume.path, tell)?;
-            segments += report.segments;
-            bytes += report.data_bytes;
-            damages += report.damages;
-        }
+        let volumes = archive.volumes();
+        let paths: Vec<&Path> = volumes.iter().map(|volume| volume.path.as_path()).collect();
+        let tell = &mut |damage: &_| engine.output.warn(&volume::damage_line(damage));
+        let report = dray_archive::verify_volumes(looking.files(), &paths, tell)?;
+        let (segments, bytes, damages) = (report.segments, report.data_bytes, report.damages);
         if damages > 0 {
             engine.note(Code::Damage);
         }
