@@ -223,9 +223,17 @@ impl Files for LinuxFiles {
     /// stamp instead, and later coarse stamps are lifted to that. Both are at or after what the
     /// coarse clock says now; the fine clock here would be ahead of the next coarse stamp.
     fn now(&self) -> Time {
-        let now = clock_gettime(ClockId::RealtimeCoarse);
-        Time { seconds: now.tv_sec, nanos: now.tv_nsec as u32 }
+        clock(ClockId::RealtimeCoarse)
     }
+
+    fn now_fine(&self) -> Time {
+        clock(ClockId::Realtime)
+    }
+}
+
+fn clock(id: ClockId) -> Time {
+    let now = clock_gettime(id);
+    Time { seconds: now.tv_sec, nanos: now.tv_nsec as u32 }
 }
 
 pub(crate) fn timespec(time: Time) -> Timespec {

@@ -136,4 +136,9 @@ pub trait Files: Sync {
 
     /// The clock that stamps inodes: never ahead of a later change's `changed` time.
     fn now(&self) -> Time;
+    /// The clock that stamps an inode whose change time somebody saw within the current tick of
+    /// [`now`](Self::now) (multigrain timestamps, Linux 6.13).
+    fn now_fine(&self) -> Time {
+        self.now()
+    }
 }

@@ -10,6 +10,7 @@ const FIXED: usize = 64;
 const SUM_AT: usize = 60;
 const RANGE: usize = 16;
 const MOVING: u8 = 1;
+const REMAINS: u8 = 2;
 
 /// What a file's attribute says of its data.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,8 +28,11 @@ pub enum Kept {
 pub struct Attribute {
     pub kept: Kept,
     /// A release or restore began and did not end: the file's own modification time means
-    /// nothing, and ranges not listed as present may hold anything that was being moved.
+    /// nothing.
     pub moving: bool,
+    /// Ranges not listed as present may hold what a release or restore that did not end left
+    /// there: sectors as archived, or zeros.
+    pub remains: bool,
     pub manifest: Location,
     /// Of the archived version.
     pub size: u64,
@@ -54,7 +58,7 @@ impl Attribute {
             Kept::Released => 2,
             Kept::Partial => 3,
         });
-        out.push(if self.moving { MOVING } else { 0 });
+        out.push(if self.moving { MOVING } else { 0 } | if self.remains { REMAINS } else { 0 });
         out.push(ranges.len() as u8);
         out.extend_from_slice(&self.manifest.volume.to_le_bytes());
         out.extend_from_slice(&self.manifest.length.to_le_bytes());
@@ -108,6 +112,7 @@ impl Attribute {
         Ok(Self {
             kept,
             moving: bytes[6] & MOVING != 0,
+            remains: bytes[6] & REMAINS != 0,
             manifest: Location {
                 volume: u32_at(bytes, 8),
                 length: u32_at(bytes, 12),
@@ -147,6 +152,7 @@ mod tests {
         Attribute {
             kept: Kept::Partial,
             moving: true,
+            remains: true,
             manifest: Location { volume: 3, at: 1 << 40, length: 328 },
             size: 200_000,
             modified: PackedTime(7),

@@ -104,7 +104,7 @@ fn zeros<F: Files>(
 
 /// Whether everything that stands in the ranges of a file that are not present is what an
 /// interrupted move of ours can have left there: each sector as archived or, while the attribute
-/// says that data is on the move, zero. Anything else was written by somebody.
+/// tells of remains, zero. Anything else was written by somebody.
 pub(crate) fn is_only_ours<F: Files>(
     files: &F,
     file: &F::File,
@@ -113,7 +113,7 @@ pub(crate) fn is_only_ours<F: Files>(
     place: (u32, u64),
     attribute: &Attribute,
 ) -> Result<bool> {
-    let (present, zeros) = (&attribute.present, attribute.moving);
+    let (present, zeros) = (&attribute.present, attribute.remains);
     let mut found = Aligned::new(SUM_BLOCK as usize);
     let mut kept = Aligned::new(SUM_BLOCK as usize);
     for gap in present.missing(Range::new(0, record.size)) {

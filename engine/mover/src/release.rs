@@ -195,6 +195,7 @@ fn punch<F: Files>(
     let released = Attribute {
         kept: Kept::Released,
         moving: true,
+        remains: true,
         modified: PackedTime::from(modified),
         stamp: PackedTime::default(),
         present: RangeSet::default(),
@@ -208,7 +209,7 @@ fn punch<F: Files>(
         .set_privileges(file, stat.mode, capability.as_deref())
         .during(Operation::SetMetadata, path)?;
     files.set_modified(file, modified).during(Operation::SetMetadata, path)?;
-    let settled = Attribute { moving: false, ..released };
+    let settled = Attribute { moving: false, remains: false, ..released };
     files.set_attribute(file, &settled.encode()).during(Operation::WriteAttribute, path)?;
     Ok(())
 }

@@ -8,9 +8,18 @@ use crate::attribute::{Attribute, Kept};
 use crate::error::{Error, Result};
 
 /// Nanoseconds between the stamp and the change time that writing the attribute left. Anything
-/// later changed the file after it was archived; within it, nothing can have that leaves size and
-/// modification time alone, short of a program that sets the time back in that very moment.
-const STAMP_WINDOW_NS: u64 = 50_000_000;
+/// later changed the file after it was archived. A change that leaves size and modification time
+/// alone goes unseen only if a program makes it and puts the time back at once, before the clock of
+/// the file system has moved beyond this.
+const STAMP_WINDOW_NS: u64 = 200_000;
+
+/// Nanoseconds from looking at a file to marking it. Whoever is kept waiting longer has not seen
+/// how it is now. Two ticks at 100 Hz.
+const SEEN_NS: u64 = 20_000_000;
+
+/// How often a mark is set until the change time that it leaves fits its stamp. A second one does
+/// but for a writer that is kept waiting in between.
+const STAMP_TRIES: usize = 6;
 
 /// Nanoseconds. A file that changed so shortly before it was looked at may change again without
 /// its times moving, on kernels whose time stamps move by the tick (4 ms at 250 Hz, 10 ms at 100).
@@ -74,8 +83,7 @@ impl Standing {
             if !same_size || !same_time {
                 return Self::Dirty(attribute);
             }
-            let since = stat.changed.since(Time::from(attribute.stamp));
-            let certain = since.is_some_and(|since| since <= STAMP_WINDOW_NS);
+            let certain = fits(stat.changed, Time::from(attribute.stamp));
             return Self::Archived { attribute, certain };
         }
         if !same_size {
@@ -84,6 +92,11 @@ impl Standing {
         let touched = !attribute.moving && !same_time;
         Self::Away { attribute, touched }
     }
+}
+
+/// Whether a change time is that of the attribute with this stamp.
+fn fits(changed: Time, stamp: Time) -> bool {
+    changed.since(stamp).is_some_and(|since| since <= STAMP_WINDOW_NS)
 }
 
 /// Reads the state of an open file.
@@ -114,36 +127,48 @@ pub(crate) fn changed_recently(stat: &Stat, now: Time) -> bool {
     now.since(stat.changed).is_none_or(|age| age < RECENT_NS)
 }
 
-/// Marks a file whose content is all there as archived. The stamp is read just before; if writing
-/// took longer than a stamp may be old, the file may have been changed meanwhile, and is marked
-/// again as not certain: its content is compared before a release, that is all.
+/// A file as it was found to be what the archive has.
+pub(crate) struct Seen<'a> {
+    pub(crate) stat: &'a Stat,
+    /// [`Files::now`] before it was looked at.
+    pub(crate) at: Time,
+}
+
+/// Marks a file whose content is all there as archived. The mark is certain if the file was `seen`
+/// so and the change time that it leaves can be told from that of any later change; else the
+/// content is compared before a release, that is all.
 pub(crate) fn mark_archived<F: Files>(
     files: &F,
     file: &F::File,
     path: &Path,
     attribute: &Attribute,
-    certain: bool,
+    seen: Option<&Seen<'_>>,
 ) -> Result<()> {
     let mark = |stamp| {
         let value = Attribute {
             kept: Kept::Archived,
             moving: false,
+            remains: false,
             stamp,
             present: RangeSet::default(),
             ..attribute.clone()
         };
         files.set_attribute(file, &value.encode()).during(Operation::WriteAttribute, path)
     };
-    if !certain {
-        return Ok(mark(PackedTime::default())?);
+    let Some(Seen { stat, at }) = seen else { return Ok(mark(PackedTime::default())?) };
+    let mut changed = stat.changed;
+    for _ in 0..STAMP_TRIES {
+        let tick = files.now();
+        if tick.since(*at).is_none_or(|pause| pause > SEEN_NS) {
+            break;
+        }
+        // The change times of one tick are told apart by the fine clock, once they were looked at.
+        let stamp = PackedTime::from(if changed < tick { tick } else { files.now_fine() });
+        mark(stamp)?;
+        changed = files.restat(file, stat).during(Operation::Stat, path)?.changed;
+        if fits(changed, Time::from(stamp)) {
+            return Ok(());
+        }
     }
-    let began = files.now();
-    mark(PackedTime::from(began))?;
-    // The change time that this left lies between the two readings of the clock, give or take
-    // one of its ticks.
-    let slow = files.now().since(began).is_none_or(|took| took > STAMP_WINDOW_NS / 2);
-    if slow {
-        mark(PackedTime::default())?;
-    }
-    Ok(())
+    Ok(mark(PackedTime::default())?)
 }

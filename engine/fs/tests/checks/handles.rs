@@ -73,6 +73,8 @@ pub(crate) fn kernel_handles_open_files(dir: &Path) {
     let other = filled(&files, &dir.join("other"), b"", Access::Write);
     drop((file, again));
     files.unlink(&dir.join("renamed")).unwrap();
-    let gone = files.by_handle(&other, &handle, Access::Inspect);
-    assert_eq!(kind_of(gone), ErrorKind::StaleNetworkFileHandle);
+    let gone = || kind_of(files.by_handle(&other, &handle, Access::Inspect));
+    // A kernel short of memory says so first.
+    let said = std::iter::repeat_with(gone).take(100).find(|kind| *kind != ErrorKind::OutOfMemory);
+    assert_eq!(said, Some(ErrorKind::StaleNetworkFileHandle));
 }

@@ -6,14 +6,16 @@ use std::sync::{Arc, Mutex};
 
 use dray_archive::{Extent, Mark, PartRef, PieceIndex, Record, SegmentKind, Volume};
 use dray_io::limits::{BLOCK, PIECE_BYTES, PIECE_EXTENTS};
-use dray_io::{Access, Aligned, Context, Files, Operation, Range, Ring, Stat, World, sum};
+use dray_io::{
+    Access, Aligned, Context, Files, Operation, Range, Ring, Stat, World, blocks_up, sum,
+};
 
 use super::small::{fresh_attribute, is_final, refusal};
 use super::{LargeEntry, Shared, lock, write_records};
 use crate::error::{Error, Result};
 use crate::manifest::{changed, is_unchanged, manifest, next_data};
 use crate::pipeline::{Lot, Pipeline, Place, Span, Tail, Work};
-use crate::standing::{changed_recently, mark_archived, standing};
+use crate::standing::{Seen, changed_recently, mark_archived, standing};
 
 /// A file whose pieces are on their way.
 struct LargeFile<F: Files> {
@@ -131,15 +133,19 @@ impl<W: World> Core<'_, '_, W> {
     /// The data of the next piece of a file: its span, and the ranges in it.
     fn cut(&self, file: &LargeFile<W::Files>, at: &mut u64) -> Result<Option<(Range, Vec<Range>)>> {
         let (start, mut bytes, mut ranges) = (*at, 0, Vec::new());
-        while bytes < PIECE_BYTES && ranges.len() < PIECE_EXTENTS {
+        if start >= file.stat.size {
+            return Ok(None);
+        }
+        let most = self.shared.archive.piece_room(self.files(), PIECE_BYTES)?;
+        while bytes < most && ranges.len() < PIECE_EXTENTS {
             let size = file.stat.size;
             let Some(data) = next_data(self.files(), &file.file, &file.path, *at, size)? else {
                 *at = size;
                 break;
             };
-            let end = data.end.min(data.start + (PIECE_BYTES - bytes));
+            let end = data.end.min(data.start + (most - bytes));
             ranges.push(Range::new(data.start, end));
-            bytes += end - data.start;
+            bytes += blocks_up(end - data.start);
             *at = end;
         }
         Ok((!ranges.is_empty()).then(|| (Range::new(start, *at), ranges)))
@@ -258,14 +264,17 @@ impl<W: World> Core<'_, '_, W> {
         let record = Record::File(Box::new(record));
         let locations = write_records(self.shared.world, self.shared.archive, &[record], &volumes)?;
         let location = locations[0].ok_or_else(|| too_large(path))?;
+        let at = files.now();
         if let Err(error) = self.compare(file) {
             self.shared.regret(file.stat.handle, location);
             return Err(error);
         }
         let attribute = fresh_attribute(&file.stat, location);
-        mark_archived(files, &file.file, path, &attribute, !file.recent)
+        let seen = (!file.recent).then_some(Seen { stat: &file.stat, at });
+        mark_archived(files, &file.file, path, &attribute, seen.as_ref())
     }
 
+    /// Fails if the file is not as it was when it was opened.
     fn compare(&self, file: &LargeFile<W::Files>) -> Result<()> {
         let after =
             self.files().restat(&file.file, &file.stat).during(Operation::Stat, &file.path)?;

@@ -12,7 +12,7 @@ use super::{LargeEntry, Queue, Shared, locate, lock};
 use crate::attribute::{Attribute, Kept};
 use crate::error::{Error, Result};
 use crate::manifest::{changed, is_unchanged, manifest, next_data};
-use crate::standing::{Standing, changed_recently, mark_archived, standing};
+use crate::standing::{Seen, Standing, changed_recently, mark_archived, standing};
 use crate::tally::Latency;
 use crate::walk::Entry;
 
@@ -275,12 +275,14 @@ impl<'a, 'w, W: World> Hand<'a, 'w, W> {
             return Ok(());
         }
         let files = self.files();
+        let at = files.now();
         let after = files.restat(file, stat).during(Operation::Stat, path)?;
         if !is_unchanged(stat, &after) {
             self.shared.regret(stat.handle, location);
             return Err(changed(path));
         }
-        mark_archived(files, file, path, &fresh_attribute(stat, location), !held.recent)
+        let seen = (!held.recent).then_some(Seen { stat: &after, at });
+        mark_archived(files, file, path, &fresh_attribute(stat, location), seen.as_ref())
     }
 }
 
@@ -289,6 +291,7 @@ pub(super) fn fresh_attribute(stat: &Stat, manifest: Location) -> Attribute {
     Attribute {
         kept: Kept::Archived,
         moving: false,
+        remains: false,
         manifest,
         size: stat.size,
         modified: PackedTime::from(stat.modified),

@@ -9,7 +9,7 @@ use crate::attribute::{Attribute, Kept};
 use crate::compare::{is_only_ours, manifest_of};
 use crate::error::{Error, Result};
 use crate::release::open_to_move;
-use crate::standing::{Standing, mark_archived, standing};
+use crate::standing::{Seen, Standing, mark_archived, standing};
 
 /// A file that data is coming back to.
 pub(crate) struct Target<F: Files> {
@@ -69,14 +69,12 @@ impl<F: Files> Target<F> {
         {
             return Err(Error::Overwritten { path: self.path.clone() });
         }
-        if self.touched {
-            // The times are somebody's: leave them, and the attribute with the time it compares
-            // with, so that the file counts as changed when it is all there.
-            return Ok(());
-        }
-        let moving = Attribute { moving: true, ..self.attribute.clone() };
+        // Where the times are somebody's, they and the time that the attribute compares with stay,
+        // so that the file counts as changed when it is all there.
+        let moving = !self.touched;
+        let begun = Attribute { moving, remains: true, ..self.attribute.clone() };
         files
-            .set_attribute(&self.file, &moving.encode())
+            .set_attribute(&self.file, &begun.encode())
             .during(Operation::WriteAttribute, &self.path)?;
         Ok(())
     }
@@ -103,6 +101,7 @@ impl<F: Files> Target<F> {
         let modified = if self.attribute.moving { record.modified } else { self.before.modified };
         files.set_modified(&self.file, modified).during(Operation::SetMetadata, path)?;
         let Some(present) = present else { return self.mark_whole(files) };
+        // What an earlier restore left elsewhere in the file is still there.
         let partial = Attribute {
             kept: Kept::Partial,
             moving: false,
@@ -120,11 +119,14 @@ impl<F: Files> Target<F> {
     fn mark_whole(&self, files: &F) -> Result<()> {
         let (file, path) = (&self.file, &self.path);
         let certain = self.leased && !self.touched && !self.attribute.moving;
-        mark_archived(files, file, path, &self.attribute, certain)?;
+        let at = files.now();
+        let stat = files.restat(file, &self.before).during(Operation::Stat, path)?;
+        let seen = certain.then_some(Seen { stat: &stat, at });
+        mark_archived(files, file, path, &self.attribute, seen.as_ref())?;
         // Newcomers break a lease after a while. If that happened, somebody may have written
         // before the time was put back: the content is to be compared before a release.
         if !self.give_up_lease(files) && certain {
-            mark_archived(files, file, path, &self.attribute, false)?;
+            mark_archived(files, file, path, &self.attribute, None)?;
         }
         Ok(())
     }

@@ -64,7 +64,7 @@ fn crashes_in(scene: &Scene, deed: impl FnOnce(&Sim, &Path, &Attribute)) -> Vec<
 
 fn away(attribute: &Attribute, moving: bool) -> Vec<u8> {
     let stamp = PackedTime::default();
-    Attribute { kept: Kept::Released, moving, stamp, ..attribute.clone() }.encode()
+    Attribute { kept: Kept::Released, moving, remains: moving, stamp, ..attribute.clone() }.encode()
 }
 
 #[test]
@@ -86,7 +86,7 @@ fn a_restore_that_notes_its_end_before_the_data_is_durable_is_caught() {
         let data = data.clone();
         crashes_in(&scene, move |sim, path, attribute| {
             let file = sim.open(path, Access::Write).unwrap();
-            let moving = Attribute { moving: true, ..attribute.clone() };
+            let moving = Attribute { moving: true, remains: true, ..attribute.clone() };
             sim.set_attribute(&file, &moving.encode()).unwrap();
             sim.write_at(&file, &data, 0).unwrap();
             if durable_first {
