@@ -15,7 +15,7 @@ pub(crate) fn common(kept: Option<&Path>) -> Vec<String> {
             "before each run: sync; caches not dropped: not root".to_owned()
         },
         "before each run of a mover that goes through the page cache: as much memory as it will \
-         use touched and freed"
+         use touched and freed; before that of any other: 256 MiB"
             .to_owned(),
         "CPU is user+system of the process tree and of the flush; writeback by kernel threads is \
          outside, machine_busy_s of each run includes it"

@@ -47,6 +47,9 @@ pub(crate) struct Phase {
     pub(crate) check: Check,
 }
 
+/// Bytes touched before the run of any mover: more than the buffers of each.
+const TOUCH_LEAST: u64 = 256 << 20;
+
 /// One mover with phases that follow each other, such as archive and restore.
 pub(crate) struct Contestant {
     /// As `--only` has it.
@@ -107,7 +110,7 @@ impl Runner {
                 role: contestant.role,
                 unit: phase.meter.unit(),
                 commands: self.timed(phase).iter().map(|cmd| self.shown(&cmd.line())).collect(),
-                touched_bytes: contestant.touch,
+                touched_bytes: contestant.touch.max(TOUCH_LEAST),
                 failure: None,
                 summary: None,
                 runs: Vec::new(),
@@ -135,13 +138,13 @@ impl Runner {
     }
 
     /// The state every timed run starts from: data cold, the programs themselves loaded, and
-    /// `touch` bytes of free memory that a guest really owns.
+    /// `touch` bytes of free memory, but at least some, that a guest really owns.
     fn chill(&self, phase: &Phase, touch: u64) -> Result<()> {
         cold::empty_cache(self.drop_caches)?;
         // The benchmark and dray may be one executable, which is then mapped and stays cached;
         // no rival is to pay for being read from the device either.
         self.timed(phase).iter().try_for_each(Cmd::load)?;
-        cold::touch_memory(touch);
+        cold::touch_memory(touch.max(TOUCH_LEAST));
         Ok(())
     }
 

@@ -25,13 +25,14 @@ pub const SMALL_FILE: u64 = 1 << 20;
 /// not show, small enough that every hand can hold one.
 pub const PACK_BYTES: usize = 4 << 20;
 
-/// Files in a packed segment. Each keeps one descriptor open until the segment is committed, so
-/// hands * this stays below the descriptor limit that hosts grant (4096 hard at the least).
-pub const PACK_FILES: usize = 192;
+/// Files in a packed segment, and files restored under one flush. Each keeps one descriptor open
+/// until the segment is committed, so hands * this stays below the descriptor limit that hosts
+/// grant (4096 hard at the least).
+pub const PACK_FILES: usize = 112;
 
 /// Threads that open, inspect and read small files. They wait for the disk, not for a core:
 /// throughput on a cold tree rises up to 16 to 32 of them and is flat after.
-pub const HANDS: usize = 16;
+pub const HANDS: usize = 32;
 
 /// Bytes of file data in one segment of a large file. Bounds the sums held in memory per piece
 /// (64 KiB of them) and is the unit that cores share.

@@ -8,19 +8,18 @@ use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
 use dray_archive::Archive;
-use dray_io::limits::BATCH_ENTRIES;
 use dray_io::{
     Access, Context, Files, Kind, Operation, PackedTime, Range, RangeSet, Stat, Time, World,
     blocks_up,
 };
 
-use crate::archive::{Queue, lock};
+use crate::archive::lock;
 use crate::attribute::{Attribute, Kept};
 use crate::compare::{holds, is_as_archived, is_only_ours, manifest_of};
 use crate::error::{Error, Result, in_use};
 use crate::standing::{Standing, standing};
 use crate::tally::{Latency, Run};
-use crate::walk::{Walk, take_batch};
+use crate::walk::{Queue, Walk};
 
 /// Releases every archived file under `roots`.
 pub fn release<W: World>(
@@ -44,29 +43,23 @@ pub(crate) fn each_file<W: World>(
     let files = world.files();
     let mut walk = Walk::new(files, roots, excluded);
     loop {
-        let mut batch = take_batch(&mut walk, BATCH_ENTRIES, &mut |fault| {
-            let path = fault.path.clone();
-            run.failed(&path, &Error::Fault(fault));
-        });
-        if batch.is_empty() {
-            return Ok(());
-        }
-        batch.retain(|entry| entry.kind == Kind::File);
-        let last = batch.last().map(|entry| entry.path.clone());
-        let queue = Queue::new(batch);
-        let touched = Mutex::new(0_u64);
+        let queue = Queue::new(&mut walk, run);
+        let touched: Mutex<Option<PathBuf>> = Mutex::default();
         let in_use = Mutex::new(Vec::new());
         world.hands(&|_| {
             let (mut handful, mut latency) = (Vec::new(), Latency::default());
             while queue.take(&mut handful) {
                 while let Some(entry) = handful.pop() {
+                    if entry.kind != Kind::File {
+                        continue;
+                    }
                     let began = world.ticks();
                     match job(&entry.path) {
                         Ok(Some(bytes)) => {
                             latency.record(world.ticks().saturating_sub(began));
                             run.moved(bytes);
                             run.done(&entry.path, bytes);
-                            *lock(&touched) += 1;
+                            *lock(&touched) = Some(entry.path);
                         }
                         Ok(None) => {}
                         Err(Error::InUse { path }) => lock(&in_use).push(path),
@@ -83,14 +76,17 @@ pub(crate) fn each_file<W: World>(
                 Ok(Some(bytes)) => {
                     run.moved(bytes);
                     run.done(&path, bytes);
-                    *lock(&touched) += 1;
+                    *lock(&touched) = Some(path);
                 }
                 Ok(None) => {}
                 Err(error) => run.failed(&path, &error),
             }
         }
-        if let Some(last) = last.filter(|_| *lock(&touched) > 0) {
-            sync_around(files, &last)?;
+        if let Some(path) = lock(&touched).take() {
+            sync_around(files, &path)?;
+        }
+        if queue.is_over() {
+            return Ok(());
         }
     }
 }

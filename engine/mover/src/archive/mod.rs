@@ -14,12 +14,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use dray_archive::{
     Archive, GoneRecord, Location, Mark, Record, SegmentKind, Volume, records_segment,
 };
-use dray_io::limits::BATCH_ENTRIES;
 use dray_io::{Files, Handle, World};
 
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::tally::Run;
-use crate::walk::{Entry, Walk, take_batch};
+use crate::walk::{Queue, Walk};
 
 /// How to archive.
 #[derive(Debug, Clone, Copy, Default)]
@@ -61,16 +60,13 @@ pub fn archive<W: World>(
         Shared { world, archive, options, run, links: Mutex::default(), gone: Mutex::default() };
     let mut walk = Walk::new(world.files(), roots, excluded);
     loop {
-        let batch = take_batch(&mut walk, BATCH_ENTRIES, &mut |fault| {
-            let path = fault.path.clone();
-            run.failed(&path, &Error::Fault(fault));
-        });
-        if batch.is_empty() {
-            return shared.disown();
-        }
-        let large = small::pack_all(&shared, batch)?;
+        let queue = Queue::new(&mut walk, run);
+        let large = small::pack_all(&shared, &queue)?;
         if !large.is_empty() {
             large::move_all(&shared, large)?;
+        }
+        if queue.is_over() {
+            return shared.disown();
         }
     }
 }
@@ -139,27 +135,6 @@ pub(crate) fn write_records<W: World>(
 pub(crate) fn locate(mark: &Mark, places: &[Option<(u64, u32)>]) -> Vec<Option<Location>> {
     let locate = |(offset, length)| Location { volume: mark.volume, at: mark.at + offset, length };
     places.iter().map(|place| place.map(locate)).collect()
-}
-
-/// Work shared between hands: taken in small handfuls, so that neighbours in a directory stay
-/// together and the lock is rarely met.
-pub(crate) struct Queue(Mutex<std::vec::IntoIter<Entry>>);
-
-const HANDFUL: usize = 8;
-
-impl Queue {
-    pub(crate) fn new(entries: Vec<Entry>) -> Self {
-        Self(Mutex::new(entries.into_iter()))
-    }
-
-    pub(crate) fn take(&self, out: &mut Vec<Entry>) -> bool {
-        out.clear();
-        let mut entries = lock(&self.0);
-        out.extend(entries.by_ref().take(HANDFUL));
-        // Taken from the end by the caller.
-        out.reverse();
-        !out.is_empty()
-    }
 }
 
 pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

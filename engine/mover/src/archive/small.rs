@@ -8,13 +8,13 @@ use dray_archive::{FileRecord, LinkRecord, Location, Pack, Record, SegmentKind};
 use dray_io::limits::{BLOCK, SMALL_FILE};
 use dray_io::{Access, Context, Files, Kind, Operation, PackedTime, Range, Stat, World};
 
-use super::{LargeEntry, Queue, Shared, locate, lock};
+use super::{LargeEntry, Shared, locate, lock};
 use crate::attribute::{Attribute, Kept};
 use crate::error::{Error, Result};
 use crate::manifest::{changed, is_unchanged, manifest, next_data};
 use crate::standing::{Seen, Standing, changed_recently, mark_archived, standing};
 use crate::tally::Latency;
-use crate::walk::Entry;
+use crate::walk::{Entry, Queue};
 
 /// A file whose record is in the pack, held open until that is committed. As long as it is open
 /// nobody else can release it (a lease is refused).
@@ -46,14 +46,13 @@ enum Verdict {
 /// Packs what is small; returns what is large. An error means that the archive takes no more.
 pub(super) fn pack_all<W: World>(
     shared: &Shared<'_, W>,
-    batch: Vec<Entry>,
+    queue: &Queue<'_, '_, W::Files>,
 ) -> Result<Vec<LargeEntry>> {
-    let queue = Queue::new(batch);
     let large = Mutex::new(Vec::new());
     let failure = Mutex::new(None);
     shared.world.hands(&|_| {
         let mut hand = Hand::new(shared);
-        if let Err(error) = hand.work(&queue, &large, &failure) {
+        if let Err(error) = hand.work(queue, &large, &failure) {
             lock(&failure).get_or_insert(error);
         }
         shared.run.tally.add_files(&hand.latency);
@@ -75,7 +74,7 @@ impl<'a, 'w, W: World> Hand<'a, 'w, W> {
 
     fn work(
         &mut self,
-        queue: &Queue,
+        queue: &Queue<'_, '_, W::Files>,
         large: &Mutex<Vec<LargeEntry>>,
         failure: &Mutex<Option<Error>>,
     ) -> Result<()> {

@@ -13,15 +13,15 @@ use std::path::PathBuf;
 use std::sync::Mutex;
 
 use dray_archive::{Archive, Location};
-use dray_io::limits::{BATCH_ENTRIES, SMALL_FILE};
+use dray_io::limits::SMALL_FILE;
 use dray_io::{Kind, Range, World};
 
-use crate::archive::{Queue, lock};
+use crate::archive::lock;
 use crate::error::{Error, Result};
 use crate::release::{open_to_look, sync_around};
 use crate::standing::{Standing, standing};
 use crate::tally::Run;
-use crate::walk::{Entry, Walk, take_batch};
+use crate::walk::{Entry, Queue, Walk};
 
 /// How to restore.
 #[derive(Debug, Clone, Copy, Default)]
@@ -58,16 +58,15 @@ pub fn restore<W: World>(
     let shared = Shared { world, archive, options, run };
     let mut walk = Walk::new(world.files(), roots, excluded);
     loop {
-        let mut batch = take_batch(&mut walk, BATCH_ENTRIES, &mut |fault| {
-            let path = fault.path.clone();
-            run.failed(&path, &Error::Fault(fault));
-        });
-        if batch.is_empty() {
-            return Ok(());
-        }
-        batch.retain(|entry| entry.kind == Kind::File);
-        let mut wanted = shared.plan(batch);
-        let Some(last) = wanted.last().map(|wanted| wanted.path.clone()) else { continue };
+        let queue = Queue::new(&mut walk, run);
+        let mut wanted = shared.plan(&queue);
+        let over = queue.is_over();
+        let Some(last) = wanted.last().map(|wanted| wanted.path.clone()) else {
+            if over {
+                return Ok(());
+            }
+            continue;
+        };
         wanted.sort_by_key(|wanted| wanted.manifest);
         // One manifest, one file: a second name of it would meet the lease taken under the first.
         wanted.dedup_by(|next, first| {
@@ -84,17 +83,23 @@ pub fn restore<W: World>(
             large::restore_all(&shared, large)?;
         }
         sync_around(world.files(), &last)?;
+        if over {
+            return Ok(());
+        }
     }
 }
 
 impl<W: World> Shared<'_, W> {
     /// Finds out where the data of each file is; those that are all there are passed over.
-    fn plan(&self, batch: Vec<Entry>) -> Vec<Wanted> {
-        let (queue, wanted) = (Queue::new(batch), Mutex::new(Vec::new()));
+    fn plan(&self, queue: &Queue<'_, '_, W::Files>) -> Vec<Wanted> {
+        let wanted = Mutex::new(Vec::new());
         self.world.hands(&|_| {
             let (mut handful, mut found) = (Vec::new(), Vec::new());
             while queue.take(&mut handful) {
                 while let Some(entry) = handful.pop() {
+                    if entry.kind != Kind::File {
+                        continue;
+                    }
                     match self.look(&entry) {
                         Ok(Some(one)) => found.push(one),
                         Ok(None) => {}

@@ -4,7 +4,7 @@
 use std::sync::Mutex;
 
 use dray_archive::{Extent, FileRecord, Record};
-use dray_io::limits::{BLOCK, PACK_BYTES};
+use dray_io::limits::{BLOCK, PACK_BYTES, PACK_FILES};
 use dray_io::{Aligned, Context, Files, Handle, Operation, Range, World, blocks_up, sum};
 
 use super::settle::Target;
@@ -13,8 +13,6 @@ use crate::archive::lock;
 use crate::error::Result;
 use crate::tally::Latency;
 
-/// Files restored under one flush by a hand; also what it holds open and leased meanwhile.
-const GROUP: usize = 128;
 /// Bytes of records that are read at once; files are grouped so that their records fit.
 const RECORDS: u64 = 1 << 20;
 
@@ -59,7 +57,7 @@ pub(super) fn restore_all<W: World>(shared: &Shared<'_, W>, wanted: Vec<Wanted>)
 /// Neighbours in one volume whose records lie close together.
 fn take_group(queue: &mut std::iter::Peekable<std::vec::IntoIter<Wanted>>) -> Vec<Wanted> {
     let mut group: Vec<Wanted> = Vec::new();
-    while group.len() < GROUP {
+    while group.len() < PACK_FILES {
         let near = |next: &Wanted| {
             group.first().is_none_or(|first| {
                 let (first, next) = (first.manifest, next.manifest);
