@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
-use dray_io::limits::VOLUME_LEAST;
+use dray_io::limits::{SUM_BLOCK, VOLUME_LEAST};
 use serde::{Deserialize, Serialize};
 
 use crate::exit::Failure;
@@ -161,8 +161,8 @@ impl Config {
                 bail!("{} is not an absolute path", fs.path.display());
             }
         }
-        if !self.engine.io_bytes.is_multiple_of(4096) {
-            bail!("engine.io_bytes is not a multiple of 4096");
+        if !u64::from(self.engine.io_bytes).is_multiple_of(SUM_BLOCK) {
+            bail!("engine.io_bytes is not a multiple of {SUM_BLOCK}");
         }
         Ok(())
     }

@@ -6,10 +6,10 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use dray_io::limits::{BLOCK, PIECE_LEAST};
-use dray_io::{Access, Context, Fault, Files, Operation};
+use dray_io::{Access, Context, Fault, Files, Kind, Operation};
 
 use crate::error::{Error, Result};
-use crate::layout::ArchiveId;
+use crate::layout::{ArchiveId, FIRST_SEGMENT};
 use crate::mark::SegmentKind;
 use crate::superblock::Superblock;
 use crate::volume::{Reservation, Volume, read_superblock};
@@ -56,6 +56,8 @@ pub struct Archive<W: Files> {
     place: VolumePlace,
     id: ArchiveId,
     volumes: Mutex<Vec<Arc<Open<W>>>>,
+    /// What is no volume though it should be, and why.
+    unreadable: Vec<(PathBuf, &'static str)>,
     writing: Mutex<Writing<W>>,
 }
 
@@ -121,10 +123,16 @@ impl<W: Files> Archive<W> {
     /// Opens an archive that exists.
     pub fn open(files: &W, place: &VolumePlace) -> Result<Self> {
         let mut volumes: Vec<Arc<Open<W>>> = Vec::new();
+        let mut unreadable = Vec::new();
         for path in Self::volume_paths(files, place)? {
             let open = match Self::open_volume(files, &path) {
-                // A volume whose making was interrupted holds nothing yet.
-                Err(Error::NotAVolume { .. }) if !volumes.is_empty() => continue,
+                // The files on the others can be had all the same.
+                Err(Error::NotAVolume { path, why }) => {
+                    if !Self::is_unmade(files, &path) {
+                        unreadable.push((path, why));
+                    }
+                    continue;
+                }
                 other => other?,
             };
             if let Some(first) = volumes.first()
@@ -135,11 +143,25 @@ impl<W: Files> Archive<W> {
             volumes.push(Arc::new(open));
         }
         let Some(first) = volumes.first() else {
-            return Err(Error::NoVolume { path: place.name().to_owned() });
+            let none = Error::NoVolume { path: place.name().to_owned() };
+            let why = unreadable.into_iter().next();
+            return Err(why.map_or(none, |(path, why)| Error::NotAVolume { path, why }));
         };
         let id = first.superblock.archive;
         let writing = Mutex::new(Writing { current: None, full: Vec::new() });
-        Ok(Self { place: place.clone(), id, volumes: Mutex::new(volumes), writing })
+        Ok(Self { place: place.clone(), id, volumes: Mutex::new(volumes), unreadable, writing })
+    }
+
+    /// Whether it is a volume whose making was interrupted, which holds nothing yet.
+    fn is_unmade(files: &W, path: &Path) -> bool {
+        let file = files.open(path, Access::Inspect);
+        let stat = file.and_then(|file| files.stat(&file));
+        stat.is_ok_and(|stat| stat.kind == Kind::File && stat.size <= FIRST_SEGMENT)
+    }
+
+    /// What is among the volumes and cannot be read as one, and why. Its files are not listed.
+    pub fn unreadable(&self) -> &[(PathBuf, &'static str)] {
+        &self.unreadable
     }
 
     fn volume_paths(files: &W, place: &VolumePlace) -> Result<Vec<PathBuf>> {

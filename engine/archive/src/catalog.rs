@@ -17,7 +17,7 @@ use crate::index::{IndexItem, items};
 use crate::layout::{FIRST_SEGMENT, Put, Take};
 use crate::mark::SegmentKind;
 use crate::record::{GoneRecord, Record};
-use crate::scan::{Finding, Scan};
+use crate::scan::{Finding, Scan, durable_end};
 use crate::volume::read_superblock;
 
 /// Handle and order of a manifest, so that the last of a handle counts, to what a listing shows.
@@ -173,15 +173,15 @@ impl Catalog {
             let read = transaction.open_table(READ).map_err(self.failed())?;
             read.get(volume.number).map_err(self.failed())?.map_or(FIRST_SEGMENT, |at| at.value())
         };
+        let durable = durable_end(files, &volume.file, &volume.path, &superblock, from)?;
         let mut scan = Scan::begin(files, &volume.file, &volume.path, &superblock, from);
         let (mut records, mut in_transaction, mut settled) = (0, 0, true);
         while let Some(finding) = scan.next(files)? {
             let Finding::Segment(found) = finding else { continue };
-            settled &= found.durable;
             let mark = found.segment.mark.clone();
-            if mark.kind == SegmentKind::SKIP
-                || (!found.durable && !scan.is_sound(files, &found)?)
-            {
+            let durable = mark.end() <= durable;
+            settled &= durable;
+            if mark.kind == SegmentKind::SKIP || (!durable && !scan.is_sound(files, &found)?) {
                 continue;
             }
             let index = scan.index(files, &found.segment)?;

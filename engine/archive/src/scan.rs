@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use dray_io::limits::BLOCK;
-use dray_io::{Aligned, Context, Files, Operation, Range, blocks_up, sum};
+use dray_io::{Aligned, Context, EIO, Files, Operation, Range, blocks_up, sum};
 
 use crate::error::Result;
 use crate::index::{IndexItem, items};
@@ -55,6 +55,20 @@ pub struct Scan<'a, W: Files> {
     window: Aligned,
     index: Aligned,
     queued: Option<Segment>,
+    past_bad_sectors: bool,
+}
+
+/// Up to where, from the segment boundary `from` on, the writers of a volume made sure of things.
+pub(crate) fn durable_end<W: Files>(
+    files: &W,
+    file: &W::File,
+    path: &Path,
+    superblock: &Superblock,
+    from: u64,
+) -> Result<u64> {
+    let mut scan = Scan::begin(files, file, path, superblock, from);
+    while scan.next(files)?.is_some() {}
+    Ok(scan.durable())
 }
 
 impl<'a, W: Files> Scan<'a, W> {
@@ -80,7 +94,15 @@ impl<'a, W: Files> Scan<'a, W> {
             window: Aligned::new(WINDOW),
             index: Aligned::new(BLOCK as usize),
             queued: None,
+            past_bad_sectors: false,
         }
+    }
+
+    /// Takes what the device cannot read for zeros, which match no sum: to find all the damage
+    /// there is. Not for who acts on what is found, since the next try may succeed.
+    pub(crate) fn past_bad_sectors(mut self) -> Self {
+        self.past_bad_sectors = true;
+        self
     }
 
     /// Everything that ends at or before this offset is durable, as far as is known by now.
@@ -193,13 +215,9 @@ impl<'a, W: Files> Scan<'a, W> {
     }
 
     fn read(&mut self, files: &W, at: u64, length: usize) -> Result<&[u8]> {
-        let got = files.read_at(self.file, &mut self.window[..length], at).during_at(
-            Operation::Read,
-            &self.path,
-            at,
-        )?;
-        self.window[got..length].fill(0);
-        Ok(&self.window[..length])
+        let window = &mut self.window[..length];
+        fill(files, self.file, &self.path, window, at, self.past_bad_sectors)?;
+        Ok(window)
     }
 
     /// The index of a segment, padding included.
@@ -207,13 +225,9 @@ impl<'a, W: Files> Scan<'a, W> {
         let at = segment.mark.index_at();
         let padded = blocks_up(segment.mark.index) as usize;
         self.index.reserve(padded);
-        let got = files.read_at(self.file, &mut self.index[..padded], at).during_at(
-            Operation::Read,
-            &self.path,
-            at,
-        )?;
-        self.index[got..padded].fill(0);
-        Ok(&self.index[..padded])
+        let index = &mut self.index[..padded];
+        fill(files, self.file, &self.path, index, at, self.past_bad_sectors)?;
+        Ok(index)
     }
 
     /// Whether every sum of an uncertain segment is right.
@@ -303,6 +317,32 @@ impl<'a, W: Files> Scan<'a, W> {
         debug_assert!(range.len() <= WINDOW as u64);
         self.read(files, range.start, range.len() as usize)
     }
+}
+
+/// Reads whole blocks; beyond the end there are zeros and, if `past_bad_sectors`, where the device
+/// cannot read.
+fn fill<W: Files>(
+    files: &W,
+    file: &W::File,
+    path: &Path,
+    bytes: &mut [u8],
+    at: u64,
+    past_bad_sectors: bool,
+) -> Result<()> {
+    match files.read_at(file, bytes, at) {
+        Ok(got) => bytes[got..].fill(0),
+        Err(cause) if past_bad_sectors && cause.raw_os_error() == Some(EIO) => {
+            if bytes.len() as u64 <= BLOCK {
+                bytes.fill(0);
+                return Ok(());
+            }
+            for (index, block) in bytes.chunks_mut(BLOCK as usize).enumerate() {
+                fill(files, file, path, block, at + index as u64 * BLOCK, true)?;
+            }
+        }
+        Err(cause) => return Ok(Err(cause).during_at(Operation::Read, path, at)?),
+    }
+    Ok(())
 }
 
 impl Record {

@@ -10,7 +10,7 @@ use crate::index::{IndexItem, items};
 use crate::layout::FIRST_SEGMENT;
 use crate::mark::{Mark, SegmentKind};
 use crate::record::Record;
-use crate::scan::{Finding, Found, Scan};
+use crate::scan::{Finding, Found, Scan, durable_end};
 use crate::superblock::Superblock;
 use crate::volume::read_superblock;
 
@@ -59,19 +59,21 @@ pub fn verify_volumes<W: Files, P: AsRef<Path>>(
     tell: &mut dyn FnMut(&Damage),
 ) -> Result<VerifyReport> {
     let (mut report, mut unnamed) = (VerifyReport::default(), Vec::new());
+    let mut outcome = Ok(());
     for path in paths {
         let path = path.as_ref();
         let (report, unnamed) = (&mut report, &mut unnamed);
-        verify_volume(Verifier { files, path, report, tell, unnamed })?;
+        // One volume that cannot be read keeps no damage of the others from being told.
+        outcome = outcome.and(verify_volume(Verifier { files, path, report, tell, unnamed }));
     }
     for path in if unnamed.is_empty() { &[] } else { paths } {
-        name(files, path.as_ref(), &mut unnamed)?;
+        outcome = outcome.and(name(files, path.as_ref(), &mut unnamed));
     }
     for (_, damage) in unnamed {
         report.damages += 1;
         tell(&damage);
     }
-    Ok(report)
+    outcome.map(|()| report)
 }
 
 /// Names what the manifests in a volume have names for.
@@ -98,9 +100,9 @@ fn verify_volume<W: Files>(mut verifier: Verifier<'_, W>) -> Result<()> {
     let Verifier { files, path, .. } = verifier;
     let file = files.open(path, Access::ReadDirect).during(Operation::Open, path)?;
     let superblock = read_superblock(files, &file, path)?;
-    let durable = durable_end(files, &file, path, &superblock)?;
+    let durable = durable_end(files, &file, path, &superblock, FIRST_SEGMENT)?;
     verifier.start(&file)?;
-    let mut scan = Scan::begin(files, &file, path, &superblock, FIRST_SEGMENT);
+    let mut scan = Scan::begin(files, &file, path, &superblock, FIRST_SEGMENT).past_bad_sectors();
     while let Some(finding) = scan.next(files)? {
         match finding {
             Finding::Segment(found) => {
@@ -117,18 +119,6 @@ fn verify_volume<W: Files>(mut verifier: Verifier<'_, W>) -> Result<()> {
         }
     }
     Ok(())
-}
-
-/// Up to where the writers of this volume made sure of things.
-fn durable_end<W: Files>(
-    files: &W,
-    file: &W::File,
-    path: &Path,
-    superblock: &Superblock,
-) -> Result<u64> {
-    let mut scan = Scan::begin(files, file, path, superblock, FIRST_SEGMENT);
-    while scan.next(files)?.is_some() {}
-    Ok(scan.durable())
 }
 
 impl<W: Files> Verifier<'_, W> {

@@ -11,7 +11,7 @@ use dray_io::{Access, Aligned, Context, Files, Kind, Operation, PackedTime, Rang
 use crate::error::{Error, Result};
 use crate::layout::{ArchiveId, FIRST_SEGMENT};
 use crate::mark::{Mark, SegmentKind};
-use crate::scan::{Finding, Scan};
+use crate::scan::{Finding, Scan, durable_end};
 use crate::superblock::Superblock;
 
 /// Bytes by which the frontier moves. Each move costs a flush and, on a file system, an
@@ -34,6 +34,8 @@ pub struct Volume<W: Files> {
     /// A file of a file system, not a LUN.
     grows: bool,
     state: Mutex<State>,
+    /// Held by who flushes; taken before `state`.
+    turn: Mutex<()>,
 }
 
 struct State {
@@ -93,7 +95,8 @@ impl<W: Files> Volume<W> {
             pending: BTreeMap::new(),
             broken: false,
         });
-        Ok(Self { file, path: path.to_owned(), number, archive, grows, state })
+        let turn = Mutex::default();
+        Ok(Self { file, path: path.to_owned(), number, archive, grows, state, turn })
     }
 
     /// Opens a volume to append to it; settles first what a crash left uncertain. An error of
@@ -119,6 +122,7 @@ impl<W: Files> Volume<W> {
                 pending: BTreeMap::new(),
                 broken: false,
             }),
+            turn: Mutex::default(),
         };
         volume.settle(files)?;
         Ok(volume)
@@ -128,13 +132,16 @@ impl<W: Files> Volume<W> {
     fn settle(&self, files: &W) -> Result<()> {
         let mut state = self.locked();
         let from = state.superblock.durable;
+        let durable = durable_end(files, &self.file, &self.path, &state.superblock, from)?;
         let mut scan = Scan::begin(files, &self.file, &self.path, &state.superblock, from);
         let mut torn = Vec::new();
         let mut gap = None;
         while let Some(finding) = scan.next(files)? {
             match finding {
                 Finding::Segment(found) => {
-                    if !found.durable && !scan.is_sound(files, &found)? {
+                    // What was acknowledged stays as it is, damaged or not.
+                    let durable = found.segment.mark.end() <= durable;
+                    if !durable && !scan.is_sound(files, &found)? {
                         gap = gap.or(Some(found.segment.mark.at));
                         self.erase_marks(files, &found.segment.mark)?;
                         continue;
@@ -142,12 +149,13 @@ impl<W: Files> Volume<W> {
                     if let Some(start) = gap.take() {
                         torn.push(Range::new(start, found.segment.mark.at));
                     }
-                    if !found.durable {
+                    if !durable {
                         self.write_again(files, &found.segment.mark)?;
                     }
                     state.next = found.segment.mark.end();
                     state.sequence = state.sequence.max(found.segment.mark.sequence + 1);
                 }
+                Finding::Gap { range, .. } if range.end <= durable => {}
                 Finding::Gap { range, .. } => gap = gap.or(Some(range.start)),
             }
         }
@@ -158,8 +166,8 @@ impl<W: Files> Volume<W> {
         }
         if state.next > from || !torn.is_empty() {
             files.sync(&self.file).during(Operation::Flush, &self.path)?;
-            state.superblock.durable = state.next;
-            self.write_superblock(files, &mut state)?;
+            let settled = Superblock { durable: state.next, ..state.superblock.clone() };
+            self.write_superblock(files, &mut state, settled)?;
         }
         Ok(())
     }
@@ -217,6 +225,9 @@ impl<W: Files> Volume<W> {
 
     fn move_frontier(&self, files: &W, state: &mut State, end: u64) -> Result<()> {
         let old = state.superblock.frontier;
+        // Bounds what the next writer has to look at should this one be killed.
+        let durable = state.pending.keys().next().copied().unwrap_or(state.next);
+        let known = Superblock { durable, ..state.superblock.clone() };
         let new = (end.max(old) + STRIDE).min(state.superblock.capacity);
         if self.grows {
             let range = Range::new(old, new);
@@ -230,26 +241,29 @@ impl<W: Files> Volume<W> {
                     &self.path,
                     old,
                 )?;
-                state.superblock.frontier = end;
-                return self.write_superblock(files, state);
+                return self.write_superblock(files, state, Superblock { frontier: end, ..known });
             }
         }
-        state.superblock.frontier = new;
-        self.write_superblock(files, state)
+        self.write_superblock(files, state, Superblock { frontier: new, ..known })
     }
 
     /// Writes both copies, one after the other is durable: a torn write leaves one, and a copy
     /// that is damaged later can be done without.
-    fn write_superblock(&self, files: &W, state: &mut State) -> Result<()> {
-        self.write_copy(files, state)?;
-        self.write_copy(files, state)
+    fn write_superblock(&self, files: &W, state: &mut State, new: Superblock) -> Result<()> {
+        let mut new = new;
+        for _ in 0..2 {
+            new.revision += 1;
+            // What was written since the last flush may be what failed to get to the device.
+            self.write_copy(files, &new).inspect_err(|_| state.broken = true)?;
+        }
+        state.superblock = new;
+        Ok(())
     }
 
-    fn write_copy(&self, files: &W, state: &mut State) -> Result<()> {
-        state.superblock.revision += 1;
-        let at = state.superblock.offset();
+    fn write_copy(&self, files: &W, superblock: &Superblock) -> Result<()> {
+        let at = superblock.offset();
         let mut block = Aligned::new(BLOCK as usize);
-        state.superblock.encode(&mut block);
+        superblock.encode(&mut block);
         files.write_at(&self.file, &block, at).during_at(Operation::Write, &self.path, at)?;
         files.sync(&self.file).during(Operation::Flush, &self.path)?;
         Ok(())
@@ -319,11 +333,14 @@ impl<W: Files> Volume<W> {
 
     /// Makes everything that was [`written`](Self::written) before the call durable.
     pub fn flush(&self, files: &W) -> Result<()> {
-        let covered: Vec<u64> = {
-            let state = self.locked();
-            self.check_whole(&state)?;
-            state.pending.iter().filter(|(_, p)| p.written).map(|(at, _)| *at).collect()
-        };
+        let wanted = self.written_pending()?;
+        // One at a time: the kernel tells of an error once, and all whom it concerns must hear of
+        // it. What was written while another flush went on is flushed by the next, for all.
+        let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
+        let covered = self.written_pending()?;
+        if !wanted.iter().any(|at| covered.contains(at)) {
+            return Ok(());
+        }
         let flushed = files.sync(&self.file).during(Operation::Flush, &self.path);
         let mut state = self.locked();
         if let Err(fault) = flushed {
@@ -336,6 +353,13 @@ impl<W: Files> Volume<W> {
             state.pending.remove(&at);
         }
         Ok(())
+    }
+
+    /// Offsets of the segments that a flush now would make durable.
+    fn written_pending(&self) -> Result<Vec<u64>> {
+        let state = self.locked();
+        self.check_whole(&state)?;
+        Ok(state.pending.iter().filter(|(_, p)| p.written).map(|(at, _)| *at).collect())
     }
 
     fn check_whole(&self, state: &State) -> Result<()> {
@@ -354,11 +378,9 @@ impl<W: Files> Volume<W> {
         if state.superblock.durable == next && (!self.grows || frontier == next) {
             return Ok(());
         }
-        state.superblock.durable = next;
-        if self.grows {
-            state.superblock.frontier = next;
-        }
-        self.write_superblock(files, &mut state)?;
+        let frontier = if self.grows { next } else { frontier };
+        let closed = Superblock { durable: next, frontier, ..state.superblock.clone() };
+        self.write_superblock(files, &mut state, closed)?;
         if self.grows {
             // Only now: a frontier beyond the end of the file is harmless, the reverse is not.
             files.truncate(&self.file, next).during_at(Operation::Truncate, &self.path, next)?;

@@ -160,6 +160,10 @@ impl Files for LinuxFiles {
         lease::take(file)
     }
 
+    fn has_lease(&self, file: &LinuxFile) -> io::Result<()> {
+        lease::has(file)
+    }
+
     fn unlease(&self, file: &LinuxFile) -> io::Result<()> {
         lease::give_up(file)
     }

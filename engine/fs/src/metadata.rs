@@ -5,7 +5,7 @@ use std::path::Path;
 
 use dray_io::{Access, Files, Kind, Time};
 use rustix::fs::{
-    AtFlags, CWD, FileType, Gid, Mode, Timestamps, Uid, chmodat, chownat, mkdirat, mknodat,
+    AtFlags, CWD, FileType, Gid, Mode, Timestamps, Uid, chmodat, chownat, linkat, mkdirat, mknodat,
     symlinkat, utimensat,
 };
 use rustix::io::Errno;
@@ -66,6 +66,12 @@ impl LinuxFiles {
             Node::CharDevice(rdev) => new(FileType::CharacterDevice, rdev),
             Node::BlockDevice(rdev) => new(FileType::BlockDevice, rdev),
         }?)
+    }
+
+    /// Gives a file one more name; follows no symbolic link in either path.
+    pub fn link(&self, from: &Path, to: &Path) -> io::Result<()> {
+        let ((from_dir, from), (to_dir, to)) = (open_parent(from)?, open_parent(to)?);
+        Ok(linkat(from_dir, from, to_dir, to, AtFlags::empty())?)
     }
 
     /// As [`apply_to`](Self::apply_to), by path; never through a symbolic link.

@@ -99,7 +99,7 @@ impl Fault {
 }
 
 /// `EIO` on Linux, all architectures.
-const EIO: i32 = 5;
+pub const EIO: i32 = 5;
 
 /// Adds operation, path and offset to a bare I/O error.
 pub trait Context<T> {

@@ -102,6 +102,8 @@ pub trait Files: Sync {
     /// Succeeds only if nobody else has the file open or mapped, and holds newcomers off until
     /// [`unlease`](Self::unlease) or close, for at most the kernel's lease break time (45 s).
     fn lease(&self, file: &Self::File) -> io::Result<()>;
+    /// `WouldBlock` if the lease has ended or a newcomer waits for its end.
+    fn has_lease(&self, file: &Self::File) -> io::Result<()>;
     fn unlease(&self, file: &Self::File) -> io::Result<()>;
     fn set_modified(&self, file: &Self::File, time: Time) -> io::Result<()>;
 

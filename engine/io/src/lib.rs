@@ -18,7 +18,7 @@ mod world;
 
 pub use buffer::Aligned;
 pub use extent::{Range, RangeSet, blocks_up};
-pub use fault::{Context, Fault, Operation};
+pub use fault::{Context, EIO, Fault, Operation};
 pub use files::{Access, DirEntry, Files};
 pub use ring::{Completion, Fixed, Ring, RingCounters, Slot};
 pub use stat::{Handle, Kind, Stat};

@@ -14,7 +14,7 @@ use std::io::{Error as IoError, ErrorKind};
 use std::path::Path;
 use std::sync::Arc;
 
-use dray_io::limits::BLOCK;
+use dray_io::limits::{BLOCK, SUM_BLOCK};
 use dray_io::{Completion, Context, Fault, Fixed, Operation, Ring, Slot, blocks_up};
 
 use crate::error::{Error, Result};
@@ -154,11 +154,11 @@ pub struct Pipeline<'a, R: Ring, W: Work<R>> {
 }
 
 impl<'a, R: Ring, W: Work<R>> Pipeline<'a, R, W> {
-    /// `unit` bytes per request, at most a slot; `ticks` gives nanoseconds.
+    /// `unit` bytes per request, whole checksum blocks, at most a slot; `ticks` gives nanoseconds.
     pub fn new(ring: &'a mut R, work: W, unit: u32, ticks: &'a dyn Fn() -> u64) -> Self {
         let slots = ring.slots();
         let unit = u64::from(unit.min(ring.slot_bytes()));
-        assert!(unit >= BLOCK && unit.is_multiple_of(BLOCK), "requests are whole blocks");
+        assert!(unit > 0 && unit.is_multiple_of(SUM_BLOCK), "requests are whole checksum blocks");
         let mut active = Vec::with_capacity(PIECES);
         active.resize_with(PIECES, || None);
         Self {

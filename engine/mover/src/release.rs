@@ -8,9 +8,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
 use dray_archive::Archive;
+use dray_io::limits::PUNCH_UNIT;
 use dray_io::{
     Access, Context, Files, Kind, Operation, PackedTime, Range, RangeSet, Stat, Time, World,
-    blocks_up,
 };
 
 use crate::archive::lock;
@@ -143,11 +143,11 @@ fn release_file<F: Files>(
         {
             return Err(Error::Dirty { path: path.to_owned() });
         }
-        Standing::Away { attribute, touched } => {
-            let present = &attribute.present;
-            let doubtful = *touched || attribute.moving;
+        Standing::Away { attribute, .. } => {
+            // Times do not tell what was done to present ranges: restores of others put them back.
+            let present = attribute.present.as_slice();
             if !is_only_ours(files, &file, archive, &record, place, attribute)?
-                || (doubtful && !holds(files, &file, archive, &record, place, present.as_slice())?)
+                || !holds(files, &file, archive, &record, place, present)?
             {
                 return Err(Error::Overwritten { path: path.to_owned() });
             }
@@ -197,9 +197,15 @@ fn punch<F: Files>(
         present: RangeSet::default(),
         ..attribute.clone()
     };
+    // Comparing may have taken longer than a lease is kept from a newcomer.
+    files.has_lease(file).map_err(|cause| in_use(cause, path))?;
     files.set_attribute(file, &released.encode()).during(Operation::WriteAttribute, path)?;
     files.sync(file).during(Operation::Flush, path)?;
-    let whole = Range::new(0, blocks_up(stat.size));
+    if let Err(cause) = files.has_lease(file) {
+        files.set_attribute(file, &attribute.encode()).during(Operation::WriteAttribute, path)?;
+        return Err(in_use(cause, path));
+    }
+    let whole = Range::new(0, stat.size.next_multiple_of(PUNCH_UNIT));
     files.punch(file, whole).during_at(Operation::Punch, path, 0)?;
     files
         .set_privileges(file, stat.mode, capability.as_deref())

@@ -47,7 +47,7 @@ impl<'a> Extraction<'a> {
         let (record, segment) = archive.manifest(files, entry.location)?;
         make_directories(files, root, path.parent().unwrap_or(root))?;
         if let Some(first) = self.several.get(&record.handle) {
-            match std::fs::hard_link(first, &path) {
+            match files.link(first, &path) {
                 Ok(()) => return Ok(Extracted::Made { bytes: 0, missing: Vec::new() }),
                 Err(cause) if cause.kind() == io::ErrorKind::AlreadyExists => {
                     Err(cause).during(Operation::Create, &path)?;

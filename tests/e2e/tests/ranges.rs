@@ -5,9 +5,10 @@
 
 use std::ffi::OsStr;
 use std::fs;
+use std::os::unix::fs::FileExt;
 use std::path::Path;
 
-use dray_e2e::{Output, Place, Snapshot, write_file};
+use dray_e2e::{Output, Place, Snapshot, content, write_file};
 
 /// Checksum blocks, to which ranges are widened.
 const SUM_BLOCK: u64 = 65_536;
@@ -125,4 +126,34 @@ fn a_range_beyond_the_end_changes_nothing() {
         place.one("restore", &path).expect(0);
         before.assert_same(&Snapshot::take(&place.fs));
     }
+}
+
+/// The times of a partly restored file may have been put back by a restore, or by anybody.
+#[test]
+fn a_write_to_a_restored_range_keeps_the_file() {
+    let place = Place::new();
+    let path = place.file("file");
+    write_file(&path, 1, 3 << 20);
+    place.one("archive", &path).expect(0);
+    place.one("release", &path).expect(0);
+    restore_range(&place, &path, 0, 65_536).expect(0);
+    let before = fs::metadata(&path).unwrap().modified().unwrap();
+    let file = fs::File::options().write(true).open(&path).unwrap();
+    file.write_all_at(b"changed", 100).unwrap();
+    file.set_modified(before).unwrap();
+    drop(file);
+    // Also after more of it came back.
+    for more in [false, true] {
+        if more {
+            restore_range(&place, &path, 1 << 20, 65_536).expect(0);
+        }
+        place.one("release", &path).expect(1);
+        assert_eq!(&fs::read(&path).unwrap()[100..107], b"changed");
+    }
+    place.one("restore", &path).expect(0);
+    place.one("release", &path).expect(1);
+    let found = fs::read(&path).unwrap();
+    let mut right = content(1, 3 << 20);
+    right[100..107].copy_from_slice(b"changed");
+    assert!(found == right, "what was written is not there, or more than that");
 }

@@ -282,6 +282,9 @@ fn wrong_words_and_places_are_refused_by_their_codes() {
     let mut command = dray_e2e::command(dray_e2e::binary());
     command.arg("--config").arg(&missing).arg("archive").arg(&place.fs);
     Output::of(command).expect(3).says("dray init");
+    // Sums are of 64 KiB each: a request that cuts one would make it wrong.
+    place.set_engine("io_bytes = 32768");
+    place.all("archive").expect(3).says("io_bytes");
     fs::write(&place.config, "[engine]\nspeed = 11\n").unwrap();
     place.all("archive").expect(3).says("speed");
 }

@@ -214,6 +214,12 @@ impl Files for Sim {
         Ok(())
     }
 
+    fn has_lease(&self, file: &SimFile) -> io::Result<()> {
+        let state = self.on(Operation::Lease, file)?;
+        let held = state.leases.get(&file.open.id) == Some(&file.handle);
+        if held { Ok(()) } else { Err(Errno::Again.into()) }
+    }
+
     fn unlease(&self, file: &SimFile) -> io::Result<()> {
         let mut state = self.on(Operation::Lease, file)?;
         if state.leases.get(&file.open.id) != Some(&file.handle) {

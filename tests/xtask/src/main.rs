@@ -7,6 +7,7 @@ mod check;
 mod host;
 mod loops;
 mod machine;
+mod memory;
 mod rounds;
 mod run;
 mod test;
@@ -27,6 +28,8 @@ usage: cargo xtask <task>
   bench [--out DIR] [--dry-run] [-- ARGS]
                                      runs the benchmarks, keeps results with their machine;
                                      ARGS go to each benchmark
+  memory [--files N] [--gib N] [--dir DIR] [--out FILE]
+                                     peak memory by number of files and by size of a file
   loop-clean [--dry-run]             detaches loop devices and mounts left by tests below the
                                      temporary directory (TMPDIR)
   help                               this
@@ -42,6 +45,7 @@ fn main() -> ExitCode {
         "crash" => rounds::crash(args),
         "sim" => rounds::sim(args),
         "bench" => bench::run(args),
+        "memory" => memory::run(args),
         "loop-clean" => loops::clean(args),
         "help" | "--help" | "-h" => {
             print!("{HELP}");

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Context;
 use clap::Args;
 use dray_fs::{LinuxFile, LinuxFiles, device_size, open_device_exclusive, queue_limits};
+use dray_io::limits::SUM_BLOCK;
 use dray_io::{Access, Context as _, Fault, Files, Operation};
 use dray_mover::{CopyOptions, Run, Side, Standing, Tally, copy, standing};
 use serde_json::json;
@@ -31,7 +32,7 @@ pub(crate) struct Options {
     /// Cores that move data; 0 for all but one
     #[arg(long, default_value_t = 0)]
     cores: usize,
-    /// Bytes per request, whole blocks of 4096
+    /// Bytes per request, a multiple of 65536
     #[arg(long, default_value_t = 0)]
     io_bytes: u32,
 }
@@ -66,8 +67,8 @@ impl Drop for Pending<'_> {
 }
 
 pub(crate) fn run(options: &Options, output: &Output) -> Result<Code, Failure> {
-    if !options.io_bytes.is_multiple_of(4096) {
-        return Err(Failure::usage("--io-bytes is not a multiple of 4096"));
+    if !u64::from(options.io_bytes).is_multiple_of(SUM_BLOCK) {
+        return Err(Failure::usage(format!("--io-bytes is not a multiple of {SUM_BLOCK}")));
     }
     let engine = Engine { cores: options.cores, io_bytes: options.io_bytes, ..Engine::default() };
     let session = Session::with(Config { engine, ..Config::default() });
@@ -175,7 +176,7 @@ fn create_target<'a>(files: &'a LinuxFiles, wanted: &Path) -> Result<(Pending<'a
 fn unit(session: &Session, source: &End, target: &End) -> u32 {
     let limit = |end: &End| queue_limits(&end.file).unwrap_or(u64::MAX);
     let least = limit(source).min(limit(target)).min(u64::from(session.unit()));
-    u32::try_from(least / 4096 * 4096).unwrap_or(u32::MAX).max(4096)
+    u32::try_from((least / SUM_BLOCK).max(1) * SUM_BLOCK).unwrap_or(u32::MAX)
 }
 
 fn transfer(

@@ -183,19 +183,26 @@ fn verify(
     config: Option<&Path>,
     output: &Output,
 ) -> Result<Code, Failure> {
+    let mut found = Vec::new();
+    let mut tell = |damage: &Damage| {
+        output.warn(&damage_line(damage));
+        found.push(damage_json(damage));
+    };
+    let mut lost = 0;
     let paths = if volumes.is_empty() {
         let opened = which.open(config)?;
+        for (path, what) in opened.archive.unreadable() {
+            let volume = path.clone();
+            tell(&Damage { volume, segment: None, file: None, at: 0, file_offset: None, what });
+            lost += 1;
+        }
         opened.archive.volumes().iter().map(|volume| volume.path.clone()).collect()
     } else {
         let resolve = |path: &PathBuf| crate::session::resolve(path);
         volumes.iter().map(resolve).collect::<Result<Vec<_>, _>>()?
     };
-    let files = LinuxFiles::new();
-    let mut found = Vec::new();
-    let total = verify_volumes(&files, &paths, &mut |damage| {
-        output.warn(&damage_line(damage));
-        found.push(damage_json(damage));
-    })?;
+    let mut total = verify_volumes(&LinuxFiles::new(), &paths, &mut tell)?;
+    total.damages += lost;
     output.say(&format!(
         "{} volumes, {} segments, {} records, {:.1} MiB of data: {} damaged places; {} segments \
          that were never acknowledged",

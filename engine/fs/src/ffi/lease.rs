@@ -23,6 +23,14 @@ pub(crate) fn take(fd: impl AsFd) -> io::Result<()> {
     fcntl(&fd, libc::F_SETLEASE, libc::F_WRLCK)
 }
 
+/// Whether a write lease is held and nobody waits for its end: the kernel tells what it is about to
+/// become.
+pub(crate) fn is_held(fd: impl AsFd) -> io::Result<bool> {
+    // SAFETY: the command takes no argument, and the descriptor is borrowed.
+    let kind = unsafe { libc::fcntl(fd.as_fd().as_raw_fd(), libc::F_GETLEASE) };
+    Ok(checked(kind.into())? == libc::F_WRLCK.into())
+}
+
 pub(crate) fn give_up(fd: impl AsFd) -> io::Result<()> {
     fcntl(fd, libc::F_SETLEASE, libc::F_UNLCK)
 }

@@ -61,12 +61,15 @@ pub fn archive<W: World>(
     let mut walk = Walk::new(world.files(), roots, excluded);
     loop {
         let queue = Queue::new(&mut walk, run);
-        let large = small::pack_all(&shared, &queue)?;
-        if !large.is_empty() {
-            large::move_all(&shared, large)?;
-        }
+        let moved = small::pack_all(&shared, &queue).and_then(|large| match large.is_empty() {
+            true => Ok(()),
+            false => large::move_all(&shared, large),
+        });
+        // Also after an error: until then they count.
+        let disowned = shared.disown();
+        moved.and(disowned)?;
         if queue.is_over() {
-            return shared.disown();
+            return Ok(());
         }
     }
 }

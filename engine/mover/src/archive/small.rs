@@ -128,7 +128,7 @@ impl<'a, 'w, W: World> Hand<'a, 'w, W> {
                 return Ok(Verdict::Large);
             }
         }
-        let size = if stat.kind == Kind::File { stat.size } else { 0 };
+        let size = if stat.kind == Kind::File && !again { stat.size } else { 0 };
         if !self.pack.has_room(size) {
             return Ok(Verdict::NoRoom);
         }

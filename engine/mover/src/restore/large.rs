@@ -135,6 +135,8 @@ impl<W: World> Core<'_, '_, W> {
         source: &mut usize,
     ) -> Result<Option<Piece<W::Files>>> {
         let (files, archive) = (self.files(), self.shared.archive);
+        // Space is reserved within the size that it has: it must not be made to grow again.
+        file.target.check_size(files)?;
         while *source <= file.record.parts.len() {
             let now = *source;
             *source += 1;
@@ -256,6 +258,7 @@ impl<W: World> Core<'_, '_, W> {
             std::mem::take(&mut state.tails)
         };
         files.set_direct(&target.file, false).during(Operation::Open, &target.path)?;
+        target.check_size(files)?;
         for (at, bytes) in tails {
             files.write_at(&target.file, &bytes, at).during_at(
                 Operation::Write,
@@ -264,7 +267,7 @@ impl<W: World> Core<'_, '_, W> {
             )?;
         }
         files.sync(&target.file).during(Operation::Flush, &target.path)?;
-        target.settle(files, &file.record, file.present.clone())
+        target.settle(files, self.shared.archive, &file.record, file.place, file.present.clone())
     }
 
     fn over(&self, piece: Piece<W::Files>, outcome: Result<()>) {

@@ -6,7 +6,7 @@ use dray_archive::{Archive, FileRecord};
 use dray_io::{Context, Files, Operation, PackedTime, Range, RangeSet, Stat};
 
 use crate::attribute::{Attribute, Kept};
-use crate::compare::{is_only_ours, manifest_of};
+use crate::compare::{holds, is_only_ours, manifest_of};
 use crate::error::{Error, Result};
 use crate::release::open_to_move;
 use crate::standing::{Seen, Standing, mark_archived, standing};
@@ -79,18 +79,36 @@ impl<F: Files> Target<F> {
         Ok(())
     }
 
+    /// Fails if the file was cut or grown since it was opened.
+    pub(crate) fn check_size(&self, files: &F) -> Result<Stat> {
+        let now = files.restat(&self.file, &self.before).during(Operation::Stat, &self.path)?;
+        if now.size == self.before.size {
+            Ok(now)
+        } else {
+            Err(Error::Overwritten { path: self.path.clone() })
+        }
+    }
+
     /// What is written has been flushed: checks that the file is still the one that was being
     /// restored, puts its times back, and notes what is present.
     pub(crate) fn settle(
         &self,
         files: &F,
+        archive: &Archive<F>,
         record: &FileRecord,
+        place: (u32, u64),
         present: Option<RangeSet>,
     ) -> Result<()> {
         let path = &self.path;
-        let now = files.restat(&self.file, &self.before).during(Operation::Stat, path)?;
-        if now.size != self.before.size {
-            return Err(Error::Overwritten { path: path.clone() });
+        let now = self.check_size(files)?;
+        // A newcomer who waited out the lease may have cut the file, and our own writes have made
+        // it as long again.
+        if self.leased && files.has_lease(&self.file).is_err() {
+            let whole = [Range::new(0, record.size)];
+            let ranges = present.as_ref().map_or(&whole[..], RangeSet::as_slice);
+            if !holds(files, &self.file, archive, record, place, ranges)? {
+                return Err(Error::Overwritten { path: path.clone() });
+            }
         }
         if now.mode != self.before.mode || self.capability.is_some() {
             files
@@ -118,7 +136,11 @@ impl<F: Files> Target<F> {
 
     fn mark_whole(&self, files: &F) -> Result<()> {
         let (file, path) = (&self.file, &self.path);
-        let certain = self.leased && !self.touched && !self.attribute.moving;
+        // What was present may have been written to, and its time put back by another restore.
+        let certain = self.leased
+            && !self.touched
+            && !self.attribute.moving
+            && self.attribute.present.is_empty();
         let at = files.now();
         let stat = files.restat(file, &self.before).during(Operation::Stat, path)?;
         let seen = certain.then_some(Seen { stat: &stat, at });

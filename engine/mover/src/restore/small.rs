@@ -95,7 +95,9 @@ impl<W: World> Hand<'_, '_, W> {
         let files = self.shared.world.files();
         for member in members {
             let path = &member.target.path;
-            match member.target.settle(files, &member.record, None) {
+            let place = (member.target.attribute.manifest.volume, member.segment);
+            let archive = self.shared.archive;
+            match member.target.settle(files, archive, &member.record, place, None) {
                 Ok(()) => {
                     self.latency.record(self.shared.world.ticks().saturating_sub(began));
                     self.shared.run.moved(member.record.size);
