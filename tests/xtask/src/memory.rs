@@ -10,9 +10,9 @@ use serde_json::{Value, json};
 use crate::args::Args;
 use crate::{host, run, test};
 
-/// What the larger one may take more: batches and segments are full only then, and the allocator
-/// keeps what it was given back.
-const ALLOWED: f64 = 1.25;
+/// Times that the larger one may take: batches and segments are full only then, and the allocator
+/// keeps holes of what it was given back. Twenty times the files would show anything kept per file.
+const ALLOWED: f64 = 1.5;
 const FILES_PER_DIRECTORY: u64 = 1000;
 const FILE_BYTES: usize = 100;
 /// A stretch of data in each so many bytes of a sparse file.
