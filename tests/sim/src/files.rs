@@ -29,7 +29,10 @@ impl Files for Sim {
             Kind::Symlink => return Err(Errno::Loop.into()),
             Kind::Directory if writable(access) => return Err(Errno::IsDirectory.into()),
             // The kernel would wait for the lease to be given back.
-            _ if state.leases.contains_key(&id) => return Err(Errno::Again.into()),
+            _ if state.leases.contains_key(&id) => {
+                state.awaited.insert(id);
+                return Err(Errno::Again.into());
+            }
             _ => {}
         }
         Ok(self.opened(&mut state, id, access, path))
@@ -217,7 +220,11 @@ impl Files for Sim {
     fn has_lease(&self, file: &SimFile) -> io::Result<()> {
         let state = self.on(Operation::Lease, file)?;
         let held = state.leases.get(&file.open.id) == Some(&file.handle);
-        if held { Ok(()) } else { Err(Errno::Again.into()) }
+        if held && !state.awaited.contains(&file.open.id) {
+            Ok(())
+        } else {
+            Err(Errno::Again.into())
+        }
     }
 
     fn unlease(&self, file: &SimFile) -> io::Result<()> {
@@ -226,6 +233,7 @@ impl Files for Sim {
             return Err(Errno::Again.into());
         }
         state.leases.remove(&file.open.id);
+        state.awaited.remove(&file.open.id);
         Ok(())
     }
 

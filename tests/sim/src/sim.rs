@@ -110,6 +110,11 @@ impl Sim {
         self.state().advance(nanos);
     }
 
+    /// Ends all leases, as the kernel does some time after a newcomer came to wait.
+    pub fn end_leases(&self) {
+        self.state().end_leases();
+    }
+
     /// Cuts the power: every operation fails until [`reboot`](Self::reboot).
     pub fn crash(&self) {
         self.state().crashed = true;

@@ -36,6 +36,8 @@ pub(crate) struct State {
     pub(crate) handles: BTreeMap<u64, Open>,
     /// By inode: the handle that holds it.
     pub(crate) leases: BTreeMap<Id, u64>,
+    /// Leased files that somebody waits to open.
+    pub(crate) awaited: BTreeSet<Id>,
     pub(crate) locks: BTreeMap<Id, u64>,
     pub(crate) plan: Plan,
     pub(crate) operations: u64,
@@ -61,6 +63,7 @@ impl State {
             journal: Journal::new(image),
             handles: BTreeMap::new(),
             leases: BTreeMap::new(),
+            awaited: BTreeSet::new(),
             locks: BTreeMap::new(),
             plan: Plan::default(),
             operations: 0,
@@ -90,7 +93,7 @@ impl State {
     /// As if every process had been killed while the machine ran on.
     pub(crate) fn restart(&mut self) {
         self.handles.clear();
-        self.leases.clear();
+        self.end_leases();
         self.locks.clear();
         self.plan = Plan::default();
         self.crashed = false;
@@ -100,6 +103,11 @@ impl State {
         for id in orphans {
             self.forget_if_unused(id);
         }
+    }
+
+    pub(crate) fn end_leases(&mut self) {
+        self.leases.clear();
+        self.awaited.clear();
     }
 
     pub(crate) fn now(&self) -> Time {
@@ -170,6 +178,7 @@ impl State {
     pub(crate) fn close(&mut self, handle: u64) {
         let Some(open) = self.handles.remove(&handle) else { return };
         self.leases.retain(|_, holder| *holder != handle);
+        self.awaited.retain(|id| self.leases.contains_key(id));
         self.locks.retain(|_, holder| *holder != handle);
         self.forget_if_unused(open.id);
     }

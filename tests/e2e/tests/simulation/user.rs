@@ -29,6 +29,10 @@ pub(crate) enum Deed {
     Delete,
 }
 
+/// Operations of the mover for which a lease holds off a user who waits. It looks at its lease before
+/// an operation: the user must not be quicker than that one.
+const LAPSE: u64 = 2;
+
 /// Nanoseconds that the mover stands still before a deed that puts the time back.
 const PAUSE: u64 = 60_000_000;
 
@@ -142,6 +146,19 @@ impl User {
 }
 
 /// Sends the user in before operation `number`; one who meets a lease tries again.
+/// The same, but a user who meets a lease waits until it has lapsed.
+pub(crate) fn send_to_wait(sim: &Sim, user: Arc<Mutex<User>>, number: u64) {
+    sim.at_operation(number, move |sim| {
+        if user.lock().unwrap().act(sim) {
+            return;
+        }
+        sim.at_operation(sim.operations() + LAPSE, move |sim| {
+            sim.end_leases();
+            assert!(user.lock().unwrap().act(sim), "a lease that has lapsed is in the way");
+        });
+    });
+}
+
 pub(crate) fn send(sim: &Sim, user: Arc<Mutex<User>>, number: u64) {
     sim.at_operation(number, move |sim| {
         let done = user.lock().unwrap().act(sim);

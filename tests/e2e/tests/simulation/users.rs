@@ -9,7 +9,7 @@ use dray_sim::Sim;
 
 use crate::checker::{Check, at_rest, difference, restorable, standing, tail};
 use crate::mover::{Act, act};
-use crate::user::{DEEDS, Deed, Left, User, send};
+use crate::user::{DEEDS, Deed, Left, User, send, send_to_wait};
 use crate::world::{LONG, Scene, path, rounds};
 
 /// What the user did is there; where data is said to be away, the mover has not taken its place.
@@ -63,6 +63,8 @@ struct Meddling {
     deed: Deed,
     /// The user opened the file before the run.
     held: bool,
+    /// The user waits for leases until they lapse.
+    waits: bool,
 }
 
 /// The user comes at each operation of one run in turn; how often.
@@ -76,7 +78,8 @@ fn meddle(scene: &Scene, way: &Meddling, stride: usize) {
         }
         let user = Arc::new(Mutex::new(user));
         let first = sim.operations();
-        send(&sim, Arc::clone(&user), first + number);
+        let come: fn(&Sim, Arc<Mutex<User>>, u64) = if way.waits { send_to_wait } else { send };
+        come(&sim, Arc::clone(&user), first + number);
         act(&sim, &scene.place, way.what);
         if sim.operations() < first + number {
             return;
@@ -86,7 +89,7 @@ fn meddle(scene: &Scene, way: &Meddling, stride: usize) {
             assert!(user.act(&sim), "a lease outlives its run");
         }
         let mut left = user.done.clone().expect("the user came");
-        if way.held && matches!(way.what, Act::Restore) && left.content.is_some() {
+        if (way.held || way.waits) && matches!(way.what, Act::Restore) && left.content.is_some() {
             // A restore goes on under somebody's open file: it may be that of the reader who
             // waits. Who writes there at the same time gets either's bytes, but these are kept.
             left.content = Some(sim.tree().read_file(&user.path));
@@ -94,9 +97,16 @@ fn meddle(scene: &Scene, way: &Meddling, stride: usize) {
         }
         let trace = tail(&sim);
         if let Err(problem) = kept_for_good(scene, &sim, &left) {
-            let Meddling { what, deed, held } = way;
+            let Meddling { what, deed, held, .. } = way;
             panic!("{deed:?} (held {held}) in {what:?} at {number}: {problem}{trace}");
         }
+    }
+}
+
+/// A user who waits out the mover's leases.
+fn meddle_after_leases(scene: &Scene, what: Act, stride: usize) {
+    for deed in DEEDS.into_iter().filter(|deed| *deed != Deed::Clear) {
+        meddle(scene, &Meddling { what, deed, held: false, waits: true }, stride);
     }
 }
 
@@ -104,7 +114,7 @@ fn meddle_all(scene: &Scene, what: Act, held: bool, stride: usize) {
     // Zeros written where data is away cannot be told from the hole that is there.
     let away = what != Act::Archive;
     for deed in DEEDS.into_iter().filter(|deed| !away || *deed != Deed::Clear) {
-        meddle(scene, &Meddling { what, deed, held }, stride);
+        meddle(scene, &Meddling { what, deed, held, waits: false }, stride);
     }
 }
 
@@ -136,4 +146,16 @@ fn what_a_user_does_during_a_restore_is_kept() {
     meddle_all(&Scene::pair(3, LARGE).after(&acts), Act::Restore, true, 7);
     let range = Act::RestoreRange(Range::new(70_000, 80_000));
     meddle_all(&Scene::pair(3, SMALL).after(&acts), range, false, 3);
+}
+
+#[test]
+fn what_a_user_does_when_a_lease_has_lapsed_is_kept() {
+    let partial = Act::RestoreRange(Range::new(70_000, 80_000));
+    let acts = [Act::Archive, Act::Release, partial];
+    for size in [SMALL, LARGE] {
+        let stride = if size == SMALL { 1 } else { 3 };
+        meddle_after_leases(&Scene::pair(4, size).after(&[Act::Archive]), Act::Release, stride);
+        meddle_after_leases(&Scene::pair(4, size).after(&acts), Act::Release, stride);
+        meddle_after_leases(&Scene::pair(4, size).after(&acts[..2]), Act::Restore, stride);
+    }
 }
