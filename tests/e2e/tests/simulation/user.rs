@@ -29,8 +29,8 @@ pub(crate) enum Deed {
     Delete,
 }
 
-/// Operations of the mover for which a lease holds off a user who waits. It looks at its lease before
-/// an operation: the user must not be quicker than that one.
+/// Operations of the mover for which a lease holds off a user who waits. It looks at its lease
+/// before an operation: the user must not be quicker than that one.
 const LAPSE: u64 = 2;
 
 /// Nanoseconds that the mover stands still before a deed that puts the time back.
