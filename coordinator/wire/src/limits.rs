@@ -30,7 +30,7 @@ pub const RECEIPT_MAX: usize = 8192;
 
 /// Bytes of all receipts that the last step gets: so many that a file in 1,024 parts of usually
 /// one piece each can be finished, in an order of its own.
-pub const RECEIPTS_MAX: usize = 128 << 10;
+pub const RECEIPTS_MAX: usize = 768 << 10;
 
 /// File systems that a node reaches.
 pub const FILE_SYSTEMS_MAX: usize = 1024;

@@ -6,9 +6,10 @@ use dray_tidy::findings::Findings;
 use dray_tidy::{repo, source, workspace};
 
 /// Name, and what it may depend on. `EVERYTHING` is for tests and tools.
-const ARROWS: [(&str, &[&str]); 13] = [
+const ARROWS: [(&str, &[&str]); 14] = [
     ("dray-io", &[]),
     ("dray-wire", &[]),
+    ("dray-core", &["dray-wire"]),
     ("dray-ring", &["dray-io"]),
     ("dray-fs", &["dray-io"]),
     ("dray-archive", &["dray-io"]),

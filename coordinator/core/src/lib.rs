@@ -1,0 +1,32 @@
+//! The coordinator: who may do what, in which order, and where.
+//!
+//! One state machine without I/O: [`Coordinator`] takes messages and the time, and gives messages.
+//! The protocol is `docs/wire.md`, whose rules are cited where they are held.
+#![forbid(unsafe_code)]
+
+mod bandwidth;
+mod connections;
+mod coordinator;
+mod dispatch;
+mod events;
+pub mod limits;
+pub mod machine;
+mod movement;
+mod nodes;
+mod orders;
+mod outbox;
+mod pace;
+pub mod placement;
+mod queue;
+mod requests;
+pub mod rights;
+mod sessions;
+mod slab;
+mod split;
+mod talk;
+mod timers;
+
+pub use bandwidth::Bandwidth;
+pub use connections::Peer;
+pub use coordinator::{Coordinator, Setup};
+pub use outbox::Output;

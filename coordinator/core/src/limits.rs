@@ -1,0 +1,90 @@
+//! Limits of the coordinator, each with its argument.
+
+/// Queued requests. At some 200 bytes each 3 GiB; beyond it users are told to come back.
+//= docs/wire.md#w-57
+pub const QUEUED_MAX: usize = 16 << 20;
+
+/// Ended requests that can still be asked for.
+//= docs/wire.md#w-50
+pub const ENDED_KEPT: usize = 65_536;
+
+/// Sessions. GPFS allows 4,000 a node; this is for the cluster.
+pub const SESSIONS_MAX: usize = 65_536;
+
+/// Undelivered events of a session: a second's worth of blocked readers of a large cluster.
+//= docs/wire.md#w-37
+pub const UNDELIVERED_MAX: usize = 65_536;
+
+/// Nanoseconds that a synchronous event waits for somebody who takes it: the time in which a
+/// restarted application sets its dispositions.
+//= docs/wire.md#w-31
+pub const DISPOSITION_WAIT_NS: u64 = 30_000_000_000;
+
+/// Connections. Each costs some kilobytes until it sends more.
+pub const CONNECTIONS_MAX: usize = 16_384;
+
+/// Requests without a reply that a node may have: blocked readers wait in them.
+pub const NODE_CREDITS: u32 = 65_536;
+
+/// Bytes of a LUN whose extents are kept together on one core: some seconds of moving, so that
+/// they are one sequential stretch, and enough regions on a LUN for all cores.
+pub const REGION_BYTES: u64 = 256 << 20;
+
+/// Requests of one bucket. A region with more gets further buckets, so that a crowded one can be
+/// shared by nodes.
+pub const BUCKET_REQUESTS: u32 = 1024;
+
+/// Items of an order: some hundred milliseconds of small files; what is sorted and merged.
+pub const ORDER_ITEMS: usize = 1024;
+
+/// Bytes of file data in an order of more than one item.
+pub const ORDER_BYTES: u64 = 256 << 20;
+
+/// Bytes of names in an order, well within a frame.
+pub const ORDER_NAMES: usize = 512 << 10;
+
+/// Orders that a node has at once, per lane and core. Two keep a core busy over the round trip;
+/// the others let small orders overlap their flushes.
+pub const WINDOW_ORDERS: u32 = 4;
+
+/// Items that a node has at once in a lane, however large the orders.
+pub const WINDOW_ITEMS: u32 = 8192;
+
+/// Bytes from which a file is split over nodes and cores.
+pub const SPLIT_BYTES: u64 = 1 << 30;
+
+/// Bytes of a part of a split file, if its parts are not too many: a fraction of a second on one
+/// core, so that the last ones end together.
+pub const PART_BYTES: u64 = 256 << 20;
+
+/// Parts of a file; it bounds what finishing it takes to a frame.
+pub const PARTS_MAX: u64 = 1024;
+
+/// Parts that a core of a node has at once: one moves, one is ready.
+pub const CORE_PARTS: u32 = 2;
+
+/// Nanoseconds. A node that is silent so long acts no more. A heartbeat is a third of it.
+pub const LEASE_NS: u64 = 3_000_000_000;
+
+/// What is added to a lease for clocks that run apart: one part in so many.
+pub const LEASE_SKEW: u64 = 10;
+
+/// How often a request that a node could not take is tried again elsewhere.
+pub const TRIES_MAX: u8 = 5;
+
+/// The share of a session that did not ask for another.
+pub const SHARE: u32 = 100;
+
+/// Bytes of service that a file counts for beside its data: what opening, reading and marking it
+/// cost in the time of moving so many bytes.
+pub const FILE_COST: u64 = 64 << 10;
+
+/// Sessions looked at for one whose limits let it be served.
+pub const LOOK_SESSIONS: usize = 16;
+
+/// A node may be loaded so much more than the mean: 5/4.
+pub const LOAD_NUMERATOR: u64 = 5;
+pub const LOAD_DENOMINATOR: u64 = 4;
+
+/// Outcomes in one message: with texts of full length half a frame.
+pub const OUTCOMES: usize = 1024;

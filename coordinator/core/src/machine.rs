@@ -1,0 +1,42 @@
+//! The machines of the coordinator as tables: which state may follow which. `docs/machines.md`
+//! draws them; a test compares both with these.
+
+/// A state and those that may follow it.
+pub type Edges = &'static [(&'static str, &'static [&'static str])];
+
+/// A request, from its submission.
+pub const REQUEST: Edges = &[
+    ("queued", &["waiting", "moving", "cancelled", "failed"]),
+    ("waiting", &["queued", "moving", "cancelled", "failed"]),
+    ("moving", &["queued", "waiting", "done", "nothing to do", "failed", "cancelled"]),
+    ("done", &[]),
+    ("nothing to do", &[]),
+    ("failed", &[]),
+    ("cancelled", &[]),
+];
+
+/// A large file that is moved by many.
+pub const SPLIT: Edges = &[
+    ("beginning", &["moving", "over"]),
+    ("moving", &["finishing", "stopping", "over"]),
+    ("stopping", &["over"]),
+    ("finishing", &["over"]),
+    ("over", &[]),
+];
+
+/// A synchronous event.
+pub const EVENT: Edges = &[
+    ("undisposed", &["undelivered", "answered"]),
+    ("undelivered", &["outstanding", "answered"]),
+    ("outstanding", &["answered"]),
+    ("answered", &[]),
+];
+
+/// A node, from its joining.
+pub const NODE: Edges =
+    &[("alive", &["silent", "gone"]), ("silent", &["alive", "gone"]), ("gone", &[])];
+
+/// Whether `to` may follow `from`.
+pub fn may_follow(machine: Edges, from: &str, to: &str) -> bool {
+    machine.iter().any(|(state, next)| *state == from && next.contains(&to))
+}

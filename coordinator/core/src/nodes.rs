@@ -1,0 +1,329 @@
+//! Nodes: who has joined, until when he may act, and what he has to do.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use dray_wire::messages::{Nodes as NodeList, *};
+use dray_wire::{List, NodeId, Reason, Role, SessionId, Text, Token};
+use foldhash::fast::FixedState;
+use hashbrown::HashMap;
+
+use crate::bandwidth::Bandwidth;
+use crate::coordinator::Coordinator;
+use crate::limits::{LEASE_SKEW, WINDOW_ITEMS, WINDOW_ORDERS};
+use crate::outbox::Refusal;
+use crate::placement::{Candidate, seed_of};
+use crate::talk::At;
+use crate::timers::Due;
+
+/// What a node does with blocked readers and interactive users is apart from all else, so that
+/// neither waits for the other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Lane {
+    Urgent,
+    Bulk,
+}
+
+impl Lane {
+    pub(crate) const ALL: [Self; 2] = [Self::Urgent, Self::Bulk];
+
+    pub(crate) fn of(class: usize) -> Self {
+        if class < 2 { Self::Urgent } else { Self::Bulk }
+    }
+
+    pub(crate) fn classes(self) -> std::ops::Range<usize> {
+        match self {
+            Self::Urgent => 0..2,
+            Self::Bulk => 2..4,
+        }
+    }
+}
+
+/// What is under way in a lane of a node.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Window {
+    pub(crate) orders: u32,
+    pub(crate) items: u32,
+}
+
+#[derive(Debug)]
+pub(crate) struct Node {
+    pub(crate) name: String,
+    pub(crate) seed: u64,
+    /// None when it is silent.
+    pub(crate) connection: Option<u32>,
+    pub(crate) cores: u16,
+    /// By index.
+    pub(crate) file_systems: BTreeSet<u32>,
+    /// Until then it may act, on the coordinator's clock.
+    pub(crate) lease_until_ns: u64,
+    pub(crate) lanes: [Window; 2],
+    /// Parts of split files under way on each core.
+    pub(crate) core_parts: Vec<u32>,
+    /// Orders posted and not done.
+    pub(crate) orders: BTreeSet<u32>,
+    /// Sessions granted to it.
+    pub(crate) sessions: BTreeSet<SessionId>,
+    load: u32,
+    pub(crate) done: u64,
+    pub(crate) bytes: u64,
+    pub(crate) core_bytes: Vec<u64>,
+}
+
+impl Node {
+    pub(crate) fn has_room(&self, lane: Lane) -> bool {
+        let window = &self.lanes[lane as usize];
+        let orders = WINDOW_ORDERS * u32::from(self.cores.max(1));
+        self.connection.is_some() && window.orders < orders && window.items < WINDOW_ITEMS
+    }
+
+    pub(crate) fn credit(&mut self, core: u16, bytes: u64) {
+        self.done += 1;
+        self.bytes += bytes;
+        if let Some(own) = self.core_bytes.get_mut(usize::from(core)) {
+            *own += bytes;
+        }
+    }
+}
+
+/// File systems by index, and their limits.
+#[derive(Debug, Default)]
+pub(crate) struct FileSystems {
+    indices: HashMap<[u8; 16], u32, FixedState>,
+    pub(crate) limits: BTreeMap<u32, Bandwidth>,
+    pub(crate) session_limits: BTreeMap<u32, Bandwidth>,
+}
+
+impl FileSystems {
+    pub(crate) fn index(&mut self, file_system: [u8; 16]) -> u32 {
+        let next = self.indices.len() as u32;
+        *self.indices.entry(file_system).or_insert(next)
+    }
+}
+
+#[derive(Debug, Default)]
+pub(crate) struct Nodes {
+    slots: Vec<Option<Node>>,
+}
+
+impl Nodes {
+    pub(crate) fn get(&self, slot: u16) -> Option<&Node> {
+        self.slots.get(usize::from(slot))?.as_ref()
+    }
+
+    pub(crate) fn get_mut(&mut self, slot: u16) -> Option<&mut Node> {
+        self.slots.get_mut(usize::from(slot))?.as_mut()
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (u16, &Node)> {
+        let slots = self.slots.iter().enumerate();
+        slots.filter_map(|(slot, node)| Some((slot as u16, node.as_ref()?)))
+    }
+
+    pub(crate) fn slots(&self) -> u16 {
+        self.slots.len() as u16
+    }
+
+    fn add(&mut self, node: Node) -> Option<u16> {
+        let free = self.slots.iter().position(Option::is_none);
+        let slot = free.unwrap_or(self.slots.len());
+        if slot >= dray_wire::limits::NODES_MAX {
+            return None;
+        }
+        if slot == self.slots.len() {
+            self.slots.push(None);
+        }
+        self.slots[slot] = Some(node);
+        Some(slot as u16)
+    }
+
+    pub(crate) fn remove(&mut self, slot: u16) -> Option<Node> {
+        self.slots.get_mut(usize::from(slot))?.take()
+    }
+}
+
+pub(crate) fn slot_of(node: NodeId) -> u16 {
+    node.0.wrapping_sub(1)
+}
+
+pub(crate) fn id_of(slot: u16) -> NodeId {
+    NodeId(slot + 1)
+}
+
+impl Coordinator {
+    pub(crate) fn join(&mut self, at: At, it: &Join) -> Result<(), Refusal> {
+        let Some(state) = self.connection(at.0) else { return Ok(()) };
+        if state.role != Role::NODE {
+            return Err(Refusal::new(Reason::NOT_ALLOWED, 0, "only a node joins"));
+        }
+        let name = state.name.clone();
+        let known = self.nodes.iter().find(|(_, node)| node.name == name);
+        if let Some((slot, node)) = known.map(|(slot, node)| (slot, node.connection)) {
+            if node.is_some() {
+                let text = format!("a node named {name} is there already");
+                return Err(Refusal::new(Reason::CONFLICT, 0, text));
+            }
+            // It has begun anew: what it was doing is nobody's any more.
+            self.node_gone(slot);
+        }
+        let cores = it.cores.clamp(1, dray_wire::limits::CORES_MAX as u16);
+        let file_systems = it.file_systems.0.iter().map(|own| self.file_systems.index(*own));
+        let node = Node {
+            seed: seed_of(&name),
+            name,
+            connection: Some(at.0),
+            cores,
+            file_systems: file_systems.collect(),
+            lease_until_ns: self.lease_end(),
+            lanes: <[Window; 2]>::default(),
+            core_parts: vec![0; usize::from(cores)],
+            orders: BTreeSet::new(),
+            sessions: BTreeSet::new(),
+            load: 0,
+            done: 0,
+            bytes: 0,
+            core_bytes: vec![0; usize::from(cores)],
+        };
+        let lease_until_ns = node.lease_until_ns;
+        let slot = self.nodes.add(node).ok_or_else(|| Refusal::busy(0, 1000, "too many nodes"))?;
+        self.queue.add_node(slot);
+        self.timers.set(lease_until_ns, Due::Lease(slot));
+        if let Some(state) = self.connections.get_mut(at.0) {
+            state.node = id_of(slot);
+        }
+        let (lease_ms, epoch) = (self.lease_ms(), self.setup.epoch);
+        self.reply(at.0, at.1, Joined { node: id_of(slot), lease_ms, epoch, ..Joined::default() });
+        for bucket in self.queue.take_homeless() {
+            self.settle_bucket(bucket, false);
+        }
+        Ok(())
+    }
+
+    //= docs/wire.md#w-64
+    fn lease_end(&self) -> u64 {
+        self.now_ns + self.setup.lease_ns + self.setup.lease_ns / LEASE_SKEW
+    }
+
+    pub(crate) fn renew(&mut self, at: At, node: NodeId, it: &Renew) -> Result<(), Refusal> {
+        let (lease_until_ns, slot) = (self.lease_end(), slot_of(node));
+        let Some(own) = self.nodes.get_mut(slot).filter(|it| it.connection == Some(at.0)) else {
+            return Err(Refusal::new(Reason::NO_NODE_KNOWN, node.0.into(), "join first"));
+        };
+        own.lease_until_ns = lease_until_ns;
+        own.load = it.load;
+        self.timers.set(lease_until_ns, Due::Lease(slot));
+        let (epoch, lease_ms) = (self.setup.epoch, self.lease_ms());
+        let renewed = Renewed { epoch, sent_ns: it.sent_ns, lease_ms, ..Renewed::default() };
+        self.reply(at.0, at.1, renewed);
+        Ok(())
+    }
+
+    pub(crate) fn lease_due(&mut self, slot: u16) {
+        let Some(node) = self.nodes.get(slot) else { return };
+        if node.lease_until_ns > self.now_ns {
+            return;
+        }
+        if let Some(connection) = node.connection {
+            self.out.close(connection);
+            self.connections.remove(connection);
+        }
+        self.node_gone(slot);
+    }
+
+    /// The connection of a node has ended. It may still act until its lease ends, so only what
+    /// can be done twice without harm is given to others before that.
+    pub(crate) fn node_silent(&mut self, connection: u32, node: NodeId) {
+        let slot = slot_of(node);
+        if node == NodeId::NONE {
+            return;
+        }
+        let Some(own) = self.nodes.get_mut(slot) else { return };
+        if own.connection == Some(connection) {
+            own.connection = None;
+            self.rehome(slot);
+            self.reassign(slot, true);
+        }
+    }
+
+    /// A node acts no more.
+    pub(crate) fn node_gone(&mut self, slot: u16) {
+        self.reassign(slot, false);
+        self.nodes.remove(slot);
+        self.rehome(slot);
+    }
+
+    /// Gives the buckets of a node to others.
+    fn rehome(&mut self, slot: u16) {
+        for bucket in self.queue.evict(slot) {
+            self.settle_bucket(bucket, false);
+        }
+    }
+
+    /// Nodes that could take work on a file system, with what they have.
+    pub(crate) fn candidates(&self, file_system: u32) -> (Vec<u16>, Vec<Candidate>) {
+        let able = self.nodes.iter().filter(|(_, node)| {
+            node.connection.is_some() && node.file_systems.contains(&file_system)
+        });
+        let candidate = |(slot, node): (u16, &Node)| {
+            let under_way: u64 = node.lanes.iter().map(|lane| u64::from(lane.items)).sum();
+            (slot, Candidate { seed: node.seed, load: self.queue.backlog(slot) + under_way })
+        };
+        able.map(candidate).unzip()
+    }
+
+    pub(crate) fn list_nodes(&mut self, at: At) {
+        let own = self.setup.name.clone();
+        let now = self.now_ns;
+        let info = |(slot, node): (u16, &Node)| NodeInfo {
+            node: id_of(slot),
+            cores: node.cores,
+            running: node.orders.len() as u32,
+            load: node.load,
+            lease_left_ms: (node.lease_until_ns.saturating_sub(now) / 1_000_000) as u32,
+            done: node.done,
+            bytes: node.bytes,
+            core_bytes: List(node.core_bytes.clone()),
+            coordinator: u8::from(node.name == own),
+            name: Text::new(&node.name),
+            ..NodeInfo::default()
+        };
+        let nodes = List(self.nodes.iter().map(info).collect());
+        self.reply(at.0, at.1, NodeList { nodes });
+    }
+
+    /// A session's id names nothing any more.
+    pub(crate) fn withdraw_session(&mut self, session: SessionId) {
+        let epoch = self.setup.epoch;
+        for slot in 0..self.nodes.slots() {
+            let Some(node) = self.nodes.get_mut(slot) else { continue };
+            if let (true, Some(connection)) = (node.sessions.remove(&session), node.connection) {
+                let withdraw = Withdraw { epoch, session, token: Token::NONE };
+                self.out.send(connection, 0, withdraw);
+            }
+        }
+    }
+
+    pub(crate) fn set_limit(&mut self, at: At, it: &SetLimit) -> Result<(), Refusal> {
+        let limit =
+            (it.bytes_per_second > 0).then(|| Bandwidth::new(it.bytes_per_second, self.now_ns));
+        let (limits, key) = match it.scope {
+            FILE_SYSTEM => {
+                let index = self.file_systems.index(it.file_system);
+                (&mut self.file_systems.limits, index)
+            }
+            SESSION => {
+                let session = self.session(it.session)?;
+                (&mut self.file_systems.session_limits, session)
+            }
+            scope => {
+                let text = format!("scope {scope} of a limit");
+                return Err(Refusal::new(Reason::UNKNOWN_VALUE, scope.into(), text));
+            }
+        };
+        match limit {
+            Some(limit) => drop(limits.insert(key, limit)),
+            None => drop(limits.remove(&key)),
+        }
+        self.reply_done(at.0, at.1);
+        Ok(())
+    }
+}

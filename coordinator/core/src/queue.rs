@@ -1,0 +1,356 @@
+//! The order of service. Requests lie in buckets, one per class, session and region; each bucket
+//! belongs to a node. A node serves the lowest class first, in it the session that has had the
+//! least service for its share, and of that the bucket at the front.
+//!
+//! Nothing here depends on how many requests there are: they are linked through their own entries.
+
+use std::collections::{BTreeSet, VecDeque};
+
+use dray_wire::Class;
+use foldhash::fast::FixedState;
+use hashbrown::HashMap;
+
+use crate::limits::BUCKET_REQUESTS;
+use crate::placement::Region;
+use crate::requests::{NONE, Requests, Where};
+use crate::slab::Slab;
+
+pub(crate) const CLASSES: usize = 4;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) struct BucketKey {
+    pub(crate) class: Class,
+    pub(crate) session: u32,
+    pub(crate) tenant: u32,
+    /// Index of the file system.
+    pub(crate) file_system: u32,
+    pub(crate) region: Region,
+}
+
+#[derive(Debug)]
+pub(crate) struct Bucket {
+    pub(crate) key: BucketKey,
+    first: u32,
+    last: u32,
+    pub(crate) count: u32,
+    /// Slot of the node that serves it.
+    pub(crate) node: Option<u16>,
+}
+
+#[derive(Debug)]
+struct SessionLane {
+    /// Service received, by share.
+    virtual_time: u64,
+    /// Whose turn it is: one order each.
+    turns: VecDeque<u32>,
+    /// Buckets by tenant; none is empty of buckets.
+    tenants: HashMap<u32, VecDeque<u32>, FixedState>,
+}
+
+impl SessionLane {
+    fn add(&mut self, tenant: u32, bucket: u32, front: bool) {
+        let buckets = self.tenants.entry(tenant).or_insert_with(|| {
+            self.turns.push_back(tenant);
+            VecDeque::new()
+        });
+        if front {
+            buckets.push_front(bucket);
+        } else {
+            buckets.push_back(bucket);
+        }
+    }
+
+    fn front(&self) -> Option<u32> {
+        self.tenants.get(self.turns.front()?)?.front().copied()
+    }
+
+    fn pop_front(&mut self) -> Option<u32> {
+        let tenant = *self.turns.front()?;
+        let bucket = self.tenants.get_mut(&tenant)?.pop_front();
+        if self.tenants[&tenant].is_empty() {
+            self.tenants.remove(&tenant);
+            self.turns.pop_front();
+        }
+        bucket
+    }
+
+    fn pop_back(&mut self) -> Option<u32> {
+        let tenant = *self.turns.back()?;
+        let bucket = self.tenants.get_mut(&tenant)?.pop_back();
+        if self.tenants[&tenant].is_empty() {
+            self.tenants.remove(&tenant);
+            self.turns.pop_back();
+        }
+        bucket
+    }
+}
+
+/// The buckets of a class that a node serves.
+#[derive(Debug, Default)]
+struct ClassLane {
+    order: BTreeSet<(u64, u32)>,
+    sessions: HashMap<u32, SessionLane, FixedState>,
+    /// The virtual time of the session served last: where a newcomer begins.
+    clock: u64,
+}
+
+/// What a node has to do.
+#[derive(Debug, Default)]
+struct Backlog {
+    classes: [ClassLane; CLASSES],
+    /// Requests.
+    count: u64,
+}
+
+#[derive(Debug, Default)]
+pub(crate) struct Queue {
+    buckets: Slab<Bucket>,
+    /// The bucket that takes the next request with a key.
+    open: HashMap<BucketKey, u32, FixedState>,
+    nodes: Vec<Backlog>,
+    /// Buckets that no node can serve at the moment.
+    homeless: VecDeque<u32>,
+    /// Queued requests of each class, and all that ever were.
+    pub(crate) queued: [u64; CLASSES],
+    pub(crate) taken_in: [u64; CLASSES],
+}
+
+impl ClassLane {
+    fn add(&mut self, key: &BucketKey, bucket: u32, front: bool) {
+        let (session, clock) = (key.session, self.clock);
+        let lane = self.sessions.entry(session).or_insert_with(|| {
+            self.order.insert((clock, session));
+            SessionLane { virtual_time: clock, turns: VecDeque::new(), tenants: HashMap::default() }
+        });
+        lane.add(key.tenant, bucket, front);
+    }
+
+    fn drop_if_empty(&mut self, session: u32) {
+        if let Some(lane) = self.sessions.get(&session)
+            && lane.turns.is_empty()
+        {
+            self.order.remove(&(lane.virtual_time, session));
+            self.sessions.remove(&session);
+        }
+    }
+
+    //= docs/wire.md#w-55
+    fn charge(&mut self, session: u32, cost: u64, share: u32) {
+        let Some(lane) = self.sessions.get_mut(&session) else { return };
+        self.order.remove(&(lane.virtual_time, session));
+        self.clock = self.clock.max(lane.virtual_time);
+        lane.virtual_time += cost.saturating_mul(1024) / u64::from(share.max(1));
+        self.order.insert((lane.virtual_time, session));
+    }
+}
+
+impl Queue {
+    pub(crate) fn add_node(&mut self, slot: u16) {
+        let count = usize::from(slot) + 1;
+        if self.nodes.len() < count {
+            self.nodes.resize_with(count, Backlog::default);
+        }
+    }
+
+    /// Requests queued for a node.
+    pub(crate) fn backlog(&self, slot: u16) -> u64 {
+        self.nodes.get(usize::from(slot)).map_or(0, |backlog| backlog.count)
+    }
+
+    /// Puts a request into its bucket; the bucket if it needs a node.
+    pub(crate) fn push(
+        &mut self,
+        requests: &mut Requests,
+        index: u32,
+        file_system: u32,
+        front: bool,
+    ) -> Option<u32> {
+        let request = &requests.slab[index];
+        let key = BucketKey {
+            class: request.class,
+            session: request.session,
+            tenant: request.tenant,
+            file_system,
+            region: request.region,
+        };
+        let class = usize::from(key.class.0);
+        let (bucket, is_new) = self.bucket_for(key);
+        let ticket = self.taken_in[class];
+        self.taken_in[class] += 1;
+        self.queued[class] += 1;
+        let state = &mut self.buckets[bucket];
+        state.count += 1;
+        let request = &mut requests.slab[index];
+        (request.ticket, request.bucket, request.place_in) = (ticket, bucket, Where::Bucket);
+        if front || state.last == NONE {
+            state.first = requests.link(state.first, index);
+            if state.last == NONE {
+                state.last = index;
+            }
+        } else {
+            request.previous = state.last;
+            requests.slab[state.last].next = index;
+            state.last = index;
+        }
+        if let Some(node) = state.node {
+            self.nodes[usize::from(node)].count += 1;
+        }
+        is_new.then_some(bucket)
+    }
+
+    fn bucket_for(&mut self, key: BucketKey) -> (u32, bool) {
+        if let Some(bucket) = self.open.get(&key)
+            && self.buckets[*bucket].count < BUCKET_REQUESTS
+        {
+            return (*bucket, false);
+        }
+        let bucket = Bucket { key, first: NONE, last: NONE, count: 0, node: None };
+        let index = self.buckets.insert(bucket).index;
+        self.open.insert(key, index);
+        (index, true)
+    }
+
+    pub(crate) fn bucket(&self, bucket: u32) -> &Bucket {
+        &self.buckets[bucket]
+    }
+
+    /// Gives a bucket to a node, or to none.
+    pub(crate) fn assign(&mut self, bucket: u32, node: Option<u16>, front: bool) {
+        let state = &mut self.buckets[bucket];
+        debug_assert!(state.node.is_none(), "a bucket has one node at a time");
+        state.node = node;
+        let (key, count) = (state.key, u64::from(state.count));
+        match node {
+            Some(node) => {
+                let backlog = &mut self.nodes[usize::from(node)];
+                backlog.count += count;
+                let lane = &mut backlog.classes[usize::from(key.class.0)];
+                lane.add(&key, bucket, front);
+            }
+            None => self.homeless.push_back(bucket),
+        }
+    }
+
+    pub(crate) fn take_homeless(&mut self) -> VecDeque<u32> {
+        std::mem::take(&mut self.homeless)
+    }
+
+    /// Takes a queued request out, wherever it lies.
+    pub(crate) fn unlink(&mut self, requests: &mut Requests, index: u32) {
+        let bucket = requests.slab[index].bucket;
+        let (previous, next) = requests.unlink(index);
+        let state = &mut self.buckets[bucket];
+        if previous == NONE {
+            state.first = next;
+        }
+        if next == NONE {
+            state.last = previous;
+        }
+        state.count -= 1;
+        self.queued[usize::from(state.key.class.0)] -= 1;
+        if let Some(node) = state.node {
+            self.nodes[usize::from(node)].count -= 1;
+        }
+        let request = &mut requests.slab[index];
+        (request.bucket, request.place_in) = (NONE, Where::Nowhere);
+    }
+
+    /// Sessions with work of a class for a node, those with the least service first.
+    pub(crate) fn sessions(&self, node: u16, class: usize) -> impl Iterator<Item = u32> + '_ {
+        let lane = &self.nodes[usize::from(node)].classes[class];
+        lane.order.iter().map(|(_, session)| *session)
+    }
+
+    /// The bucket at the front of a session's; empty ones are dropped on the way.
+    pub(crate) fn front(&mut self, node: u16, class: usize, session: u32) -> Option<u32> {
+        loop {
+            let lane = &mut self.nodes[usize::from(node)].classes[class];
+            let bucket = lane.sessions.get(&session)?.front()?;
+            if self.buckets[bucket].count > 0 {
+                return Some(bucket);
+            }
+            self.drop_front(node, class, session);
+        }
+    }
+
+    /// Puts the bucket at the front behind the others of its tenant.
+    pub(crate) fn rotate_buckets(&mut self, node: u16, class: usize, session: u32) {
+        let lane = &mut self.nodes[usize::from(node)].classes[class];
+        let Some(lane) = lane.sessions.get_mut(&session) else { return };
+        if let Some(buckets) = lane.turns.front().and_then(|it| lane.tenants.get_mut(it)) {
+            buckets.rotate_left(1);
+        }
+    }
+
+    /// The next tenant of a session has its turn.
+    pub(crate) fn rotate_tenants(&mut self, node: u16, class: usize, session: u32) {
+        let lane = &mut self.nodes[usize::from(node)].classes[class];
+        if let Some(lane) = lane.sessions.get_mut(&session)
+            && !lane.turns.is_empty()
+        {
+            lane.turns.rotate_left(1);
+        }
+    }
+
+    fn drop_front(&mut self, node: u16, class: usize, session: u32) {
+        let lane = &mut self.nodes[usize::from(node)].classes[class];
+        let Some(own) = lane.sessions.get_mut(&session) else { return };
+        if let Some(bucket) = own.pop_front() {
+            lane.drop_if_empty(session);
+            self.drop_bucket(bucket);
+        }
+    }
+
+    fn drop_bucket(&mut self, bucket: u32) {
+        if let Some(state) = self.buckets.remove(bucket)
+            && self.open.get(&state.key) == Some(&bucket)
+        {
+            self.open.remove(&state.key);
+        }
+    }
+
+    pub(crate) fn first(&self, bucket: u32) -> Option<u32> {
+        let first = self.buckets.get(bucket)?.first;
+        (first != NONE).then_some(first)
+    }
+
+    pub(crate) fn charge(&mut self, node: u16, class: usize, session: u32, cost: u64, share: u32) {
+        self.nodes[usize::from(node)].classes[class].charge(session, cost, share);
+    }
+
+    /// Takes the last bucket with work of the class from a node, for another.
+    pub(crate) fn steal(&mut self, from: u16, class: usize) -> Option<u32> {
+        let backlog = &mut self.nodes[usize::from(from)];
+        let lane = &mut backlog.classes[class];
+        let session = lane.order.iter().next_back()?.1;
+        let bucket = lane.sessions.get_mut(&session)?.pop_back()?;
+        lane.drop_if_empty(session);
+        let state = &mut self.buckets[bucket];
+        backlog.count -= u64::from(state.count);
+        state.node = None;
+        if state.count == 0 {
+            self.drop_bucket(bucket);
+            return None;
+        }
+        Some(bucket)
+    }
+
+    /// All buckets of a node that is gone.
+    pub(crate) fn evict(&mut self, node: u16) -> Vec<u32> {
+        let backlog = std::mem::take(&mut self.nodes[usize::from(node)]);
+        let mut evicted = Vec::new();
+        for lane in backlog.classes {
+            let mut sessions: Vec<_> = lane.sessions.into_iter().collect();
+            sessions.sort_unstable_by_key(|(session, lane)| (lane.virtual_time, *session));
+            for (_, mut lane) in sessions {
+                while let Some(bucket) = lane.pop_front() {
+                    evicted.push(bucket);
+                }
+            }
+        }
+        for bucket in &evicted {
+            self.buckets[*bucket].node = None;
+        }
+        evicted
+    }
+}

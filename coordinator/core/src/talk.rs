@@ -1,0 +1,193 @@
+//! Sessions and rights, as they are asked for.
+
+use dray_wire::limits::PAGE_MAX;
+use dray_wire::messages::*;
+use dray_wire::{List, Reason, Right, SessionId, Token};
+
+use crate::coordinator::Coordinator;
+use crate::limits::{SESSIONS_MAX, SHARE};
+use crate::outbox::Refusal;
+use crate::rights::{Asked, Served, Waiter};
+
+/// A connection, and the number of its request.
+pub(crate) type At = (u32, u64);
+
+pub(crate) fn no_session(session: SessionId) -> Refusal {
+    Refusal::new(Reason::NO_SESSION, session.0, format!("no session {session}"))
+}
+
+impl Coordinator {
+    pub(crate) fn session(&self, id: SessionId) -> Result<u32, Refusal> {
+        self.sessions.find(id).ok_or_else(|| no_session(id))
+    }
+
+    pub(crate) fn create_session(&mut self, at: At, it: CreateSession) -> Result<(), Refusal> {
+        let epoch = self.setup.epoch;
+        let session = if it.assume == SessionId::NONE {
+            if self.sessions.len() >= SESSIONS_MAX {
+                return Err(Refusal::busy(0, 1000, "too many sessions"));
+            }
+            let share = if it.share == 0 { SHARE } else { it.share };
+            self.sessions.create(epoch, share, it.info)
+        } else {
+            let old = self.session(it.assume)?;
+            // Those who read under the old id learn that it is gone.
+            let readers = std::mem::take(&mut self.sessions.slab[old].readers);
+            for reader in readers {
+                self.refuse(reader.connection, reader.request, &no_session(it.assume));
+            }
+            let assumed = self.sessions.assume(epoch, it.assume, it.info);
+            self.withdraw_session(it.assume);
+            assumed.ok_or_else(|| no_session(it.assume))?
+        };
+        self.reply(at.0, at.1, SessionCreated { session });
+        Ok(())
+    }
+
+    //= docs/wire.md#w-21
+    pub(crate) fn destroy_session(&mut self, at: At, id: SessionId) -> Result<(), Refusal> {
+        let session = &self.sessions.slab[self.session(id)?];
+        let events = session.outstanding.len() + session.undelivered.len();
+        if events > 0 || session.requests > 0 || !session.readers.is_empty() {
+            let text = format!("{events} events and {} requests are open", session.requests);
+            return Err(Refusal::new(Reason::SESSION_BUSY, id.0, text));
+        }
+        self.sessions.remove(id);
+        self.withdraw_session(id);
+        self.reply_done(at.0, at.1);
+        Ok(())
+    }
+
+    pub(crate) fn list_sessions(&mut self, at: At, it: &ListSessions) {
+        // With information strings of full length a page of all would not fit a frame.
+        let limit = (it.limit as usize).min(PAGE_MAX / 2);
+        let sessions = List(self.sessions.page(it.after, limit));
+        self.reply(at.0, at.1, Sessions { sessions });
+    }
+
+    pub(crate) fn set_share(&mut self, at: At, it: &SetShare) -> Result<(), Refusal> {
+        let session = self.session(it.session)?;
+        self.sessions.slab[session].share = it.share.max(1);
+        self.reply_done(at.0, at.1);
+        Ok(())
+    }
+
+    pub(crate) fn set_disposition(&mut self, at: At, it: &SetDisposition) -> Result<(), Refusal> {
+        let session = self.session(it.session)?;
+        self.sessions.dispose(session, it.file_system, it.events);
+        for (token, event) in self.events.undisposed(it.file_system, it.events) {
+            self.deliver(session, token, event);
+        }
+        self.reply_done(at.0, at.1);
+        Ok(())
+    }
+
+    pub(crate) fn list_dispositions(&mut self, at: At, id: SessionId) -> Result<(), Refusal> {
+        let own = self.sessions.dispositions(self.session(id)?);
+        let list = own.into_iter().map(|(file_system, events)| Disposition {
+            file_system,
+            events,
+            ..Disposition::default()
+        });
+        self.reply(at.0, at.1, Dispositions { dispositions: List(list.collect()) });
+        Ok(())
+    }
+
+    /// Checks that an event is outstanding in a session.
+    pub(crate) fn token(&self, id: SessionId, token: Token) -> Result<u32, Refusal> {
+        let session = self.session(id)?;
+        if self.sessions.slab[session].outstanding.contains_key(&token) {
+            return Ok(session);
+        }
+        if self.events.was(self.setup.epoch, token) {
+            let text = format!("token {token} is not outstanding any more");
+            return Err(Refusal::new(Reason::ANSWERED, token.0, text));
+        }
+        let text = format!("no token {token} in session {id}");
+        Err(Refusal::new(Reason::NO_TOKEN, token.0, text))
+    }
+
+    fn asked(&mut self, at: At, token: Token, asked: Asked) -> Result<(), Refusal> {
+        match asked {
+            Asked::Granted => self.reply_done(at.0, at.1),
+            Asked::Waits => {}
+            Asked::Refused => {
+                let text = "another token has the right";
+                return Err(Refusal::new(Reason::RIGHT_REFUSED, token.0, text));
+            }
+            Asked::Bad => {
+                let text = "this right cannot be had from the one that is held";
+                return Err(Refusal::new(Reason::BAD_RIGHT, token.0, text));
+            }
+        }
+        Ok(())
+    }
+
+    pub(crate) fn request_right(&mut self, at: At, it: &RequestRight) -> Result<(), Refusal> {
+        self.token(it.session, it.token)?;
+        let waiter = Waiter::Client { connection: at.0, request: at.1 };
+        let waiter = (it.wait == 1).then_some(waiter);
+        let asked = self.rights.request(it.handle, it.token, it.right, waiter);
+        if asked != Asked::Bad {
+            self.events.holds(it.token, it.handle);
+        }
+        self.asked(at, it.token, asked)
+    }
+
+    pub(crate) fn upgrade_right(&mut self, at: At, it: &UpgradeRight) -> Result<(), Refusal> {
+        self.token(it.session, it.token)?;
+        let waiter = Waiter::Client { connection: at.0, request: at.1 };
+        let waiter = (it.wait == 1).then_some(waiter);
+        let asked = self.rights.upgrade(it.handle, it.token, waiter);
+        self.asked(at, it.token, asked)
+    }
+
+    pub(crate) fn downgrade_right(&mut self, at: At, it: &DowngradeRight) -> Result<(), Refusal> {
+        self.token(it.session, it.token)?;
+        let mut served = Vec::new();
+        let asked = self.rights.downgrade(it.handle, it.token, &mut served);
+        self.served(served);
+        self.asked(at, it.token, asked)
+    }
+
+    pub(crate) fn release_right(&mut self, at: At, it: &ReleaseRight) -> Result<(), Refusal> {
+        self.token(it.session, it.token)?;
+        let mut served = Vec::new();
+        self.rights.release(it.handle, it.token, &mut served);
+        self.served(served);
+        self.reply_done(at.0, at.1);
+        Ok(())
+    }
+
+    pub(crate) fn query_right(&mut self, at: At, it: &QueryRight) -> Result<(), Refusal> {
+        self.token(it.session, it.token)?;
+        let right: Right = self.rights.query(it.handle, it.token);
+        self.reply(at.0, at.1, RightIs { right, ..RightIs::default() });
+        Ok(())
+    }
+
+    /// Some who waited have their rights now.
+    pub(crate) fn served(&mut self, served: Vec<Served>) {
+        for (waiter, token) in served {
+            match waiter {
+                Waiter::Client { connection, request } => self.reply_done(connection, request),
+                Waiter::Movement(index) => self.right_granted(index, token),
+            }
+        }
+    }
+
+    /// A connection is gone: nobody waits there any more.
+    pub(crate) fn forget_waiters(&mut self, connection: u32) {
+        for session in self.sessions_reading(connection) {
+            self.sessions.slab[session].readers.retain(|it| it.connection != connection);
+        }
+    }
+
+    fn sessions_reading(&self, connection: u32) -> Vec<u32> {
+        let reads = |index: &u32| {
+            let session = self.sessions.slab.get(*index);
+            session.is_some_and(|it| it.readers.iter().any(|it| it.connection == connection))
+        };
+        (0..self.sessions.slab.end()).filter(reads).collect()
+    }
+}
