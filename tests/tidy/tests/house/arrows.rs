@@ -6,13 +6,14 @@ use dray_tidy::findings::Findings;
 use dray_tidy::{repo, source, workspace};
 
 /// Name, and what it may depend on. `EVERYTHING` is for tests and tools.
-const ARROWS: [(&str, &[&str]); 12] = [
+const ARROWS: [(&str, &[&str]); 13] = [
     ("dray-io", &[]),
     ("dray-ring", &["dray-io"]),
     ("dray-fs", &["dray-io"]),
     ("dray-archive", &["dray-io"]),
     ("dray-mover", &["dray-io", "dray-archive"]),
     ("dray-node", &["dray-io", "dray-ring", "dray-fs", "dray-mover", "dray-archive"]),
+    ("dray-link", &[]),
     ("dray-bench", &[]),
     ("dray-cli", &["dray-io", "dray-fs", "dray-archive", "dray-mover", "dray-node", "dray-bench"]),
     ("dray-sim", &["dray-io"]),
