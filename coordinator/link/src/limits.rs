@@ -5,7 +5,8 @@ use std::time::Duration;
 const DAY: u64 = 24 * 60 * 60;
 
 /// How long a cluster authority is valid. A cluster outlives its hardware; renewing the authority
-/// means new certificates everywhere, so it should be rarer than replacing machines.
+/// means new certificates everywhere, so it should be rarer than replacing machines. Not enforced:
+/// webpki does not look at the dates of an authority that it is told to trust.
 pub const AUTHORITY_VALIDITY: Duration = Duration::from_secs(10 * 365 * DAY);
 
 /// How long the certificate of a node or client is valid. Nothing is revoked before it expires,

@@ -109,11 +109,13 @@ async fn a_foreign_user_is_refused() {
     let child = Command::new(std::env::current_exe().unwrap())
         .args(["--exact", "tests::local::as_another_user"])
         .env(SOCKET, folder.path().join("dray.sock"))
+        .stdout(std::process::Stdio::null())
         .uid(NOBODY)
         .spawn();
     // The other user may not reach the build folder.
     let Ok(mut child) = child else { return };
-    let refused = listener.accept().await.unwrap().establish(AMPLE).await;
+    let pending = tokio::time::timeout(AMPLE, listener.accept()).await;
+    let refused = pending.expect("the child connects").unwrap().establish(AMPLE).await;
     assert!(matches!(refused, Err(Error::ForeignUser { uid: NOBODY, .. })), "{refused:?}");
     let status = tokio::task::spawn_blocking(move || child.wait()).await.unwrap();
     assert!(status.unwrap().success());
