@@ -1,0 +1,10 @@
+//! The coordinator, driven by clients and nodes that a test plays.
+
+mod events;
+mod membership;
+mod parties;
+mod requests;
+mod rights;
+mod service;
+mod sessions;
+mod splits;
