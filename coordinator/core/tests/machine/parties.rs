@@ -9,24 +9,24 @@ use dray_wire::{
     Text, Token, Verb,
 };
 
-pub const FS: [u8; 16] = [7; 16];
-pub const MS: u64 = 1_000_000;
+pub(crate) const FS: [u8; 16] = [7; 16];
+pub(crate) const MS: u64 = 1_000_000;
 
-pub struct Parties {
-    pub core: Coordinator,
-    pub now: u64,
+pub(crate) struct Parties {
+    pub(crate) core: Coordinator,
+    pub(crate) now: u64,
     /// What each connection got and has not looked at.
-    pub inbox: BTreeMap<u32, VecDeque<(u64, Message)>>,
-    pub closed: Vec<u32>,
+    pub(crate) inbox: BTreeMap<u32, VecDeque<(u64, Message)>>,
+    pub(crate) closed: Vec<u32>,
     next: u64,
 }
 
 impl Parties {
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self::with(Setup::default())
     }
 
-    pub fn with(setup: Setup) -> Self {
+    pub(crate) fn with(setup: Setup) -> Self {
         Self {
             core: Coordinator::new(setup),
             now: 1,
@@ -36,7 +36,7 @@ impl Parties {
         }
     }
 
-    pub fn pump(&mut self) {
+    pub(crate) fn pump(&mut self) {
         while let Some(output) = self.core.next_output() {
             match output {
                 Output::Send { connection, request, message } => {
@@ -50,7 +50,7 @@ impl Parties {
         }
     }
 
-    pub fn connect(&mut self, role: Role, name: &str) -> u32 {
+    pub(crate) fn connect(&mut self, role: Role, name: &str) -> u32 {
         let connection = self.core.connected(self.now, Peer::Same).unwrap();
         let hello = Hello {
             version_from: 1,
@@ -63,11 +63,11 @@ impl Parties {
         connection
     }
 
-    pub fn client(&mut self) -> u32 {
+    pub(crate) fn client(&mut self) -> u32 {
         self.connect(Role::CLIENT, "client")
     }
 
-    pub fn node(&mut self, name: &str, cores: u16) -> (u32, NodeId) {
+    pub(crate) fn node(&mut self, name: &str, cores: u16) -> (u32, NodeId) {
         let connection = self.connect(Role::NODE, name);
         let file_systems = List(vec![FS]);
         match self.ask(connection, Join { cores, file_systems, ..Join::default() }) {
@@ -77,39 +77,39 @@ impl Parties {
     }
 
     /// Sends and does not look for a reply; the number of the request.
-    pub fn tell(&mut self, connection: u32, message: impl Into<Message>) -> u64 {
+    pub(crate) fn tell(&mut self, connection: u32, message: impl Into<Message>) -> u64 {
         self.next += 1;
         self.core.handle(self.now, connection, self.next, message.into());
         self.pump();
         self.next
     }
 
-    pub fn ask(&mut self, connection: u32, message: impl Into<Message>) -> Message {
+    pub(crate) fn ask(&mut self, connection: u32, message: impl Into<Message>) -> Message {
         let request = self.tell(connection, message);
         self.reply(connection, request).expect("a reply")
     }
 
-    pub fn refused(&mut self, connection: u32, message: impl Into<Message>) -> Reason {
+    pub(crate) fn refused(&mut self, connection: u32, message: impl Into<Message>) -> Reason {
         match self.ask(connection, message) {
             Message::Refused(refused) => refused.reason,
             other => panic!("not refused: {other:?}"),
         }
     }
 
-    pub fn reply(&mut self, connection: u32, request: u64) -> Option<Message> {
+    pub(crate) fn reply(&mut self, connection: u32, request: u64) -> Option<Message> {
         let inbox = self.inbox.entry(connection).or_default();
         let at = inbox.iter().position(|(number, _)| *number == request)?;
         inbox.remove(at).map(|(_, message)| message)
     }
 
-    pub fn session(&mut self, connection: u32) -> SessionId {
+    pub(crate) fn session(&mut self, connection: u32) -> SessionId {
         match self.ask(connection, CreateSession::default()) {
             Message::SessionCreated(created) => created.session,
             other => panic!("{other:?}"),
         }
     }
 
-    pub fn submit(
+    pub(crate) fn submit(
         &mut self,
         connection: u32,
         session: SessionId,
@@ -123,7 +123,7 @@ impl Parties {
         }
     }
 
-    pub fn orders(&mut self, connection: u32) -> Vec<Order> {
+    pub(crate) fn orders(&mut self, connection: u32) -> Vec<Order> {
         let inbox = self.inbox.entry(connection).or_default();
         let taken = std::mem::take(inbox);
         let mut orders = Vec::new();
@@ -137,7 +137,7 @@ impl Parties {
         orders
     }
 
-    pub fn outcomes(&mut self, connection: u32) -> Vec<Outcome> {
+    pub(crate) fn outcomes(&mut self, connection: u32) -> Vec<Outcome> {
         let inbox = self.inbox.entry(connection).or_default();
         let taken = std::mem::take(inbox);
         let mut outcomes = Vec::new();
@@ -151,7 +151,7 @@ impl Parties {
     }
 
     /// A node answers all of an order.
-    pub fn finish(&mut self, connection: u32, order: &Order, status: Status) {
+    pub(crate) fn finish(&mut self, connection: u32, order: &Order, status: Status) {
         let result = |index: usize| ItemResult {
             index: index as u32,
             core: order.core,
@@ -171,7 +171,7 @@ impl Parties {
     }
 
     /// Lets nodes do all they get until nobody has anything to do; orders by node.
-    pub fn settle(&mut self, nodes: &[u32]) -> BTreeMap<u32, Vec<Order>> {
+    pub(crate) fn settle(&mut self, nodes: &[u32]) -> BTreeMap<u32, Vec<Order>> {
         let mut all: BTreeMap<u32, Vec<Order>> = BTreeMap::new();
         loop {
             let mut idle = true;
@@ -188,7 +188,7 @@ impl Parties {
         }
     }
 
-    pub fn sleep(&mut self, ns: u64) {
+    pub(crate) fn sleep(&mut self, ns: u64) {
         let until = self.now + ns;
         while let Some(due) = self.core.deadline().filter(|due| *due <= until) {
             self.now = self.now.max(due);
@@ -200,7 +200,7 @@ impl Parties {
         self.pump();
     }
 
-    pub fn token(&mut self, connection: u32, session: SessionId) -> Token {
+    pub(crate) fn token(&mut self, connection: u32, session: SessionId) -> Token {
         let ask = CreateUserEvent { session, data: Bytes::default() };
         match self.ask(connection, ask) {
             Message::TokenIs(it) => it.token,
@@ -208,7 +208,7 @@ impl Parties {
         }
     }
 
-    pub fn info(&mut self, connection: u32, request: RequestId) -> RequestInfo {
+    pub(crate) fn info(&mut self, connection: u32, request: RequestId) -> RequestInfo {
         match self.ask(connection, ShowRequest { request }) {
             Message::Requests(requests) => requests.requests.0[0].clone(),
             other => panic!("{other:?}"),
@@ -216,13 +216,13 @@ impl Parties {
     }
 }
 
-pub fn handle(inode: u64) -> FileHandle {
+pub(crate) fn handle(inode: u64) -> FileHandle {
     FileHandle { file_system: FS, inode, generation: 1 }
 }
 
-pub fn item(inode: u64, size: u64) -> Item {
+pub(crate) fn item(inode: u64, size: u64) -> Item {
     Item { handle: handle(inode), size, kind: KIND_FILE, ..Item::default() }
 }
 
-pub const ARCHIVE: (Class, Verb) = (Class::ARCHIVE, Verb::ARCHIVE);
-pub const RESTORE: (Class, Verb) = (Class::INTERACTIVE, Verb::RESTORE);
+pub(crate) const ARCHIVE: (Class, Verb) = (Class::ARCHIVE, Verb::ARCHIVE);
+pub(crate) const RESTORE: (Class, Verb) = (Class::INTERACTIVE, Verb::RESTORE);
