@@ -6,7 +6,7 @@ use dray_tidy::findings::Findings;
 use dray_tidy::{repo, source, workspace};
 
 /// Name, and what it may depend on. `EVERYTHING` is for tests and tools.
-const ARROWS: [(&str, &[&str]); 15] = [
+const ARROWS: [(&str, &[&str]); 17] = [
     ("dray-io", &[]),
     ("dray-wire", &[]),
     ("dray-core", &["dray-wire"]),
@@ -16,6 +16,8 @@ const ARROWS: [(&str, &[&str]); 15] = [
     ("dray-mover", &["dray-io", "dray-archive"]),
     ("dray-node", &["dray-io", "dray-ring", "dray-fs", "dray-mover", "dray-archive"]),
     ("dray-link", &[]),
+    ("dray-client", &["dray-wire", "dray-link"]),
+    ("dray-server", &["dray-wire", "dray-core", "dray-link"]),
     ("dray-bench", &[]),
     ("dray-cli", &["dray-io", "dray-fs", "dray-archive", "dray-mover", "dray-node", "dray-bench"]),
     ("dray-sim", &["dray-io"]),

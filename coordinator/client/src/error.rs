@@ -1,0 +1,49 @@
+//! What can go wrong on the way to the coordinator, and what it refuses.
+
+use dray_wire::{Kind, Malformed, Reason};
+
+#[derive(Debug, Clone, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    #[error("{0}")]
+    Link(std::sync::Arc<dray_link::Error>),
+    #[error("the coordinator closed the connection")]
+    Closed,
+    #[error("refused ({reason}): {text}")]
+    Refused { reason: Reason, about: u64, retry_after_ms: u32, text: String },
+    #[error("an answer of kind {0} was not expected")]
+    Unexpected(Kind),
+    #[error("the coordinator sent what is no frame: {0}")]
+    Malformed(Malformed),
+}
+
+pub type Result<T> = std::result::Result<T, Error>;
+
+impl From<dray_link::Error> for Error {
+    fn from(error: dray_link::Error) -> Self {
+        Self::Link(std::sync::Arc::new(error))
+    }
+}
+
+impl Error {
+    /// Why it was refused, if that is what happened.
+    pub fn reason(&self) -> Option<Reason> {
+        match self {
+            Self::Refused { reason, .. } => Some(*reason),
+            _ => None,
+        }
+    }
+
+    /// What to do about it.
+    pub fn advice(&self) -> &'static str {
+        match self {
+            Self::Link(error) => error.advice(),
+            Self::Closed => "see the log of drayd; connect again",
+            Self::Refused { reason: Reason::BUSY, .. } => "ask again after a while",
+            Self::Refused { .. } => "see docs/wire.md for the reason",
+            Self::Unexpected(_) | Self::Malformed(_) => {
+                "the two ends are of different versions: see `dray --version` on both"
+            }
+        }
+    }
+}

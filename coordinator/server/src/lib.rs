@@ -1,0 +1,11 @@
+//! The coordinator as a server.
+#![forbid(unsafe_code)]
+
+mod connection;
+mod error;
+mod hub;
+mod limits;
+mod server;
+
+pub use error::{Error, Result};
+pub use server::Server;
