@@ -39,6 +39,8 @@ pub enum Error {
     SameFile { source_path: PathBuf, target: PathBuf },
     #[error("the copy differs from its source at byte {at} of {}", path.display())]
     BadCopy { path: PathBuf, at: u64 },
+    #[error("{} leads to another file than was meant", path.display())]
+    AnotherFile { path: PathBuf },
     #[error("no ring could be made: {0}")]
     NoRing(std::io::Error),
 }
@@ -69,6 +71,9 @@ impl Error {
             Self::TargetTooSmall { .. } => "use a larger target",
             Self::SameFile { .. } => "name two different files",
             Self::BadCopy { .. } => "copy again; if it differs again, distrust the device",
+            Self::AnotherFile { .. } => {
+                "it was renamed or replaced since it was asked for; ask again"
+            }
             Self::NoRing(_) => {
                 "allow io_uring (sysctl kernel.io_uring_disabled=0) or set `ring = \"auto\"`"
             }

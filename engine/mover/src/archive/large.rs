@@ -11,8 +11,9 @@ use dray_io::{
 };
 
 use super::small::{fresh_attribute, is_final, refusal};
-use super::{LargeEntry, Shared, lock, write_records};
+use super::{Shared, lock, write_records};
 use crate::error::{Error, Result};
+use crate::feed::Entry;
 use crate::manifest::{changed, is_unchanged, manifest, next_data};
 use crate::pipeline::{Lot, Pipeline, Place, Span, Tail, Work};
 use crate::standing::{Seen, changed_recently, mark_archived, standing};
@@ -38,7 +39,7 @@ struct FileState<F: Files> {
 
 /// The next piece comes from here; shared by all cores.
 struct Cursor<F: Files> {
-    entries: std::vec::IntoIter<LargeEntry>,
+    entries: std::vec::IntoIter<Entry>,
     current: Option<Arc<LargeFile<F>>>,
     /// How far the current file has been cut.
     at: u64,
@@ -59,7 +60,7 @@ struct Core<'a, 'w, W: World> {
 }
 
 /// Moves all of `entries`. An error means that the archive takes no more.
-pub(super) fn move_all<W: World>(shared: &Shared<'_, W>, entries: Vec<LargeEntry>) -> Result<()> {
+pub(super) fn move_all<W: World>(shared: &Shared<'_, W>, entries: Vec<Entry>) -> Result<()> {
     let cursor = Mutex::new(Cursor { entries: entries.into_iter(), current: None, at: 0 });
     let failure = Mutex::new(None);
     let ticks = || shared.world.ticks();
@@ -90,22 +91,23 @@ impl<W: World> Core<'_, '_, W> {
             if lock(self.failure).is_some() {
                 return None;
             }
-            let path = cursor.entries.next()?.path;
-            match self.open(&path) {
+            let entry = cursor.entries.next()?;
+            match self.open(&entry) {
                 Ok(Some(file)) => {
                     cursor.at = 0;
                     return Some(Arc::new(file));
                 }
                 Ok(None) => {}
-                Err(error) => self.shared.run.failed(&path, &error),
+                Err(error) => self.shared.run.failed(&entry.path, &error),
             }
         }
     }
 
-    fn open(&self, path: &Path) -> Result<Option<LargeFile<W::Files>>> {
-        let files = self.files();
+    fn open(&self, entry: &Entry) -> Result<Option<LargeFile<W::Files>>> {
+        let (files, path) = (self.files(), entry.path.as_path());
         let file = files.open(path, Access::ReadDirect).during(Operation::Open, path)?;
         let (stat, standing) = standing(files, &file, path)?;
+        entry.check(&stat)?;
         let again = stat.links > 1 && self.shared.is_under_way(stat.handle);
         if !again && let Some(why) = refusal(&standing, path)? {
             self.shared.run.skipped(path, why);

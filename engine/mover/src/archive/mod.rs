@@ -8,7 +8,6 @@ mod large;
 mod small;
 
 use std::collections::HashSet;
-use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use dray_archive::{
@@ -17,8 +16,8 @@ use dray_archive::{
 use dray_io::{Files, Handle, World};
 
 use crate::error::Result;
+use crate::feed::{Feed, Queue};
 use crate::tally::Run;
-use crate::walk::{Queue, Walk};
 
 /// How to archive.
 #[derive(Debug, Clone, Copy, Default)]
@@ -41,26 +40,19 @@ pub(crate) struct Shared<'a, W: World> {
     gone: Mutex<Vec<GoneRecord>>,
 }
 
-/// A file too large to be packed.
-pub(crate) struct LargeEntry {
-    pub(crate) path: PathBuf,
-}
-
-/// Archives everything under `roots`. Failures of files go to the watcher; an error returned
+/// Archives everything that `feed` names. Failures of files go to the watcher; an error returned
 /// means that nothing more could be done.
 pub fn archive<W: World>(
     world: &W,
     archive: &Archive<W::Files>,
-    roots: Vec<PathBuf>,
-    excluded: Vec<PathBuf>,
+    feed: &mut Feed<'_>,
     options: ArchiveOptions,
     run: &Run<'_>,
 ) -> Result<()> {
     let shared =
         Shared { world, archive, options, run, links: Mutex::default(), gone: Mutex::default() };
-    let mut walk = Walk::new(world.files(), roots, excluded);
     loop {
-        let queue = Queue::new(&mut walk, run);
+        let queue = Queue::new(feed, run);
         let moved = small::pack_all(&shared, &queue).and_then(|large| match large.is_empty() {
             true => Ok(()),
             false => large::move_all(&shared, large),

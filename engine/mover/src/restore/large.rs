@@ -11,6 +11,7 @@ use super::settle::Target;
 use super::{Shared, Wanted};
 use crate::archive::lock;
 use crate::error::{Error, Result};
+use crate::feed::Entry;
 use crate::pipeline::{Lot, Pipeline, Place, Span, Tail, Work};
 
 struct LargeFile<F: Files> {
@@ -84,24 +85,24 @@ impl<W: World> Core<'_, '_, W> {
 
     fn open_next(&self, cursor: &mut Cursor<W::Files>) -> Option<Arc<LargeFile<W::Files>>> {
         loop {
-            let path = cursor.entries.next()?.path;
-            match self.open(&path) {
+            let entry = cursor.entries.next()?.entry;
+            match self.open(&entry) {
                 Ok(Some(file)) => {
                     cursor.source = 0;
                     return Some(Arc::new(file));
                 }
-                Ok(None) => self.shared.run.skipped(&path, "on disk already"),
-                Err(error) => self.shared.run.failed(&path, &error),
+                Ok(None) => self.shared.run.skipped(&entry.path, "on disk already"),
+                Err(error) => self.shared.run.failed(&entry.path, &error),
             }
         }
     }
 
-    fn open(&self, path: &Path) -> Result<Option<LargeFile<W::Files>>> {
+    fn open(&self, entry: &Entry) -> Result<Option<LargeFile<W::Files>>> {
         let (files, archive) = (self.files(), self.shared.archive);
-        let Some(mut target) = Target::open(files, path)? else { return Ok(None) };
+        let Some(mut target) = Target::open(files, entry)? else { return Ok(None) };
         let (record, place) = target.manifest(files, archive)?;
         let whole = Range::new(0, record.size);
-        let wanted = match self.shared.options.range {
+        let wanted = match entry.range {
             None => whole,
             Some(range) => match range.intersect(whole) {
                 Some(range) => self.widen(&record, place, range)?,
@@ -110,9 +111,9 @@ impl<W: World> Core<'_, '_, W> {
         };
         let (todo, present) = target.goal(wanted);
         target.begin(files, archive, &record, place)?;
-        files.set_direct(&target.file, true).during(Operation::Open, path)?;
+        files.set_direct(&target.file, true).during(Operation::Open, &entry.path)?;
         let state = Mutex::default();
-        let path = Arc::from(path);
+        let path = Arc::from(entry.path.as_path());
         Ok(Some(LargeFile { path, target, record, place, todo, present, state }))
     }
 

@@ -1,6 +1,6 @@
 //! The first and the last steps of restoring a file.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use dray_archive::{Archive, FileRecord};
 use dray_io::{Context, Files, Operation, PackedTime, Range, RangeSet, Stat};
@@ -8,6 +8,7 @@ use dray_io::{Context, Files, Operation, PackedTime, Range, RangeSet, Stat};
 use crate::attribute::{Attribute, Kept};
 use crate::compare::{holds, is_only_ours, manifest_of};
 use crate::error::{Error, Result};
+use crate::feed::Entry;
 use crate::release::open_to_move;
 use crate::standing::{Seen, Standing, mark_archived, standing};
 
@@ -28,12 +29,14 @@ pub(crate) struct Target<F: Files> {
 
 impl<F: Files> Target<F> {
     /// Opens a file for restoring; `None` if all of it is there by now.
-    pub(crate) fn open(files: &F, path: &Path) -> Result<Option<Self>> {
+    pub(crate) fn open(files: &F, entry: &Entry) -> Result<Option<Self>> {
+        let path = entry.path.as_path();
         let file = open_to_move(files, path)?;
         // Without a lease a restore goes on: the file may be open by the very reader that waits
         // for it. But then a change to it in the meantime cannot be told from ours.
         let leased = files.lease(&file).is_ok();
         let (before, standing) = standing(files, &file, path)?;
+        entry.check(&before)?;
         let (attribute, touched) = match standing {
             Standing::Away { attribute, touched } => (attribute, touched),
             Standing::Overwritten(_) => return Err(Error::Overwritten { path: path.to_owned() }),
