@@ -8,6 +8,7 @@ mod archive;
 mod attribute;
 mod compare;
 mod copy;
+mod cores;
 mod error;
 mod feed;
 mod manifest;

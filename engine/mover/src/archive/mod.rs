@@ -5,6 +5,7 @@
 //! was; after it, the archive has all of it.
 
 mod large;
+mod pieces;
 mod small;
 
 use std::collections::HashSet;

@@ -6,6 +6,7 @@
 //! checked to be nothing but the remains of a move of ours.
 
 mod large;
+mod pieces;
 mod settle;
 mod small;
 

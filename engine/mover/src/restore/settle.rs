@@ -61,7 +61,7 @@ impl<F: Files> Target<F> {
     /// the attribute that data is on the move. The note precedes the data in the journal of the
     /// file system, so no flush is needed between them.
     pub(crate) fn begin(
-        &mut self,
+        &self,
         files: &F,
         archive: &Archive<F>,
         record: &FileRecord,
@@ -83,7 +83,7 @@ impl<F: Files> Target<F> {
     }
 
     /// Fails if the file was cut or grown since it was opened.
-    pub(crate) fn check_size(&self, files: &F) -> Result<Stat> {
+    pub(crate) fn check(&self, files: &F) -> Result<Stat> {
         let now = files.restat(&self.file, &self.before).during(Operation::Stat, &self.path)?;
         if now.size == self.before.size {
             Ok(now)
@@ -103,7 +103,7 @@ impl<F: Files> Target<F> {
         present: Option<RangeSet>,
     ) -> Result<()> {
         let path = &self.path;
-        let now = self.check_size(files)?;
+        let now = self.check(files)?;
         // A newcomer who waited out the lease may have cut the file, and our own writes have made
         // it as long again.
         if self.leased && files.has_lease(&self.file).is_err() {
