@@ -145,7 +145,8 @@ fn release_file<F: Files>(
         Standing::Away { attribute, .. } => {
             // Times do not tell what was done to present ranges: restores of others put them back.
             let present = attribute.present.as_slice();
-            if !is_only_ours(files, &file, archive, &record, place, attribute)?
+            let whole = Range::new(0, record.size);
+            if !is_only_ours(files, &file, archive, &record, place, attribute, whole)?
                 || !holds(files, &file, archive, &record, place, present)?
             {
                 return Err(Error::Overwritten { path: path.to_owned() });

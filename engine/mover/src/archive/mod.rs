@@ -5,6 +5,7 @@
 //! was; after it, the archive has all of it.
 
 mod large;
+mod parts;
 mod pieces;
 mod small;
 
@@ -19,6 +20,8 @@ use dray_io::{Files, Handle, World};
 use crate::error::Result;
 use crate::feed::{Feed, Queue};
 use crate::tally::Run;
+
+pub use parts::{PartJob, archive_parts, begin_archive, finish_archive};
 
 /// How to archive.
 #[derive(Debug, Clone, Copy, Default)]
@@ -50,8 +53,7 @@ pub fn archive<W: World>(
     options: ArchiveOptions,
     run: &Run<'_>,
 ) -> Result<()> {
-    let shared =
-        Shared { world, archive, options, run, links: Mutex::default(), gone: Mutex::default() };
+    let shared = Shared::new(world, archive, options, run);
     loop {
         let queue = Queue::new(feed, run);
         let moved = small::pack_all(&shared, &queue).and_then(|large| match large.is_empty() {
@@ -67,7 +69,16 @@ pub fn archive<W: World>(
     }
 }
 
-impl<W: World> Shared<'_, W> {
+impl<'a, W: World> Shared<'a, W> {
+    fn new(
+        world: &'a W,
+        archive: &'a Archive<W::Files>,
+        options: ArchiveOptions,
+        run: &'a Run<'a>,
+    ) -> Self {
+        Self { world, archive, options, run, links: Mutex::default(), gone: Mutex::default() }
+    }
+
     /// Whether a file with several names is met for the first time.
     pub(crate) fn first_name(&self, handle: Handle) -> bool {
         lock(&self.links).insert(handle)

@@ -17,7 +17,7 @@ use crate::pipeline::{Lot, Place, Span, Tail, Work};
 /// Where stretches come from and go to.
 pub(super) trait Stretches<F: Files>: Sync {
     /// The next to be cut. One core at a time asks.
-    fn next(&self) -> Option<Stretch<F>>;
+    fn next(&self, core: usize) -> Option<Stretch<F>>;
     /// Every piece of one has ended, well or not; told once, on this core.
     fn conclude(&self, core: usize, stretch: &Stretch<F>, outcome: Result<Written<F>>);
 }
@@ -156,7 +156,7 @@ impl<W: World> Core<'_, '_, W> {
                 Some(stretch) => stretch,
                 None if cursor.failure.is_some() => return None,
                 None => {
-                    let stretch = self.stretches.next()?;
+                    let stretch = self.stretches.next(self.core)?;
                     cursor.at = stretch.range.start;
                     Arc::new(stretch)
                 }

@@ -49,7 +49,7 @@ impl<W: World> Batch<'_, '_, W> {
 }
 
 impl<W: World> Stretches<W::Files> for Batch<'_, '_, W> {
-    fn next(&self) -> Option<Stretch<W::Files>> {
+    fn next(&self, _core: usize) -> Option<Stretch<W::Files>> {
         loop {
             let entry = lock(&self.wanted).next()?.entry;
             match self.open(&entry) {

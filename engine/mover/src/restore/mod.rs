@@ -6,6 +6,7 @@
 //! checked to be nothing but the remains of a move of ours.
 
 mod large;
+mod parts;
 mod pieces;
 mod settle;
 mod small;
@@ -22,6 +23,8 @@ use crate::feed::{Entry, Feed, Queue};
 use crate::release::{open_to_look, sync_around};
 use crate::standing::{Standing, standing};
 use crate::tally::Run;
+
+pub use parts::{RestoreJob, RestorePlan, begin_restore, finish_restore, restore_parts};
 
 /// How to restore.
 #[derive(Debug, Clone, Copy, Default)]

@@ -17,7 +17,7 @@ use crate::pipeline::{Lot, Place, Span, Tail, Work};
 /// Where stretches come from and go to.
 pub(super) trait Stretches<F: Files>: Sync {
     /// The next to be written. One core at a time asks.
-    fn next(&self) -> Option<Stretch<F>>;
+    fn next(&self, core: usize) -> Option<Stretch<F>>;
     /// Every piece of one has ended, well or not; told once, on this core.
     fn conclude(&self, core: usize, stretch: &Stretch<F>, outcome: Result<Written>);
 }
@@ -218,7 +218,7 @@ impl<W: World> Core<'_, '_, W> {
                 None if cursor.failure.is_some() => return None,
                 None => {
                     cursor.source = 0;
-                    Arc::new(self.stretches.next()?)
+                    Arc::new(self.stretches.next(self.core)?)
                 }
             };
             let failed = lock(&stretch.state).failure.is_some();
