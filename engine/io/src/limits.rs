@@ -57,7 +57,7 @@ pub const VOLUME_LEAST: u64 = 16 << 20;
 /// them of up to 64 KiB; beyond the end of the file there is nothing to lose.
 pub const PUNCH_UNIT: u64 = 1 << 20;
 
-/// Entries taken from the walk at a time. Bounds memory: some 200 bytes each, whatever the size
+/// Entries taken from a feed at a time. Bounds memory: some 200 bytes each, whatever the size
 /// of the tree.
 pub const BATCH_ENTRIES: usize = 32 * 1024;
 

@@ -31,7 +31,8 @@ pub fn release<W: World>(
     each_file(world, feed, run, &|entry| release_file(world.files(), archive, entry, run))
 }
 
-/// Runs `job` for every regular file that `feed` names, on all hands, and makes what they did durable.
+/// Runs `job` for every regular file that `feed` names, on all hands, and makes what they did
+/// durable.
 pub(crate) fn each_file<W: World>(
     world: &W,
     feed: &mut Feed<'_>,

@@ -207,6 +207,20 @@ fn a_change_between_the_steps_of_an_archive_is_refused_and_nothing_is_marked() {
 }
 
 #[test]
+fn a_change_while_a_part_is_read_is_refused() {
+    let scene = Scene::pair(6, SIZE);
+    let sim = scene.start(6);
+    let nodes = Nodes::start(&sim, &scene.place).unwrap();
+    let stamp = nodes.begin_archive(&entry("subject")).unwrap();
+    sim.at_operation(sim.operations() + 20, |sim| {
+        sim.tree().overwrite(path("subject"), 100, b"changed");
+    });
+    let ranges = [Range::new(0, PART_UNIT)];
+    let refused = nodes.archive_parts(0, &entry("subject"), &stamp, &ranges);
+    assert!(matches!(refused, Err(Error::Changed { .. })), "{refused:?}");
+}
+
+#[test]
 fn parts_that_are_not_all_of_the_file_are_refused() {
     let scene = Scene::pair(7, SIZE);
     let sim = scene.start(7);
