@@ -37,6 +37,16 @@ impl<W: Files> Stored<'_, W> {
         Some(Range::new(start, end.min(self.extent.range.end)))
     }
 
+    /// The checksum blocks of this extent that start in `range`; `None` if none does. Ranges that
+    /// do not overlap give blocks that do not.
+    pub fn blocks_starting_in(&self, range: Range) -> Option<Range> {
+        let base = self.extent.range.start;
+        let up = |at: u64| at.saturating_sub(base).checked_next_multiple_of(SUM_BLOCK);
+        let from = base.saturating_add(up(range.start)?);
+        let to = base.saturating_add(up(range.end).unwrap_or(u64::MAX));
+        (from < to).then(|| Range::new(from, to).intersect(self.extent.range)).flatten()
+    }
+
     /// The sums of `range`, which starts on a checksum block.
     pub fn sums(&self, range: Range) -> &[u32] {
         let first = ((range.start - self.extent.range.start) / SUM_BLOCK) as usize;

@@ -45,6 +45,10 @@ pub const PIECE_EXTENTS: usize = 4096;
 /// request's worth.
 pub const PIECE_LEAST: u64 = 1 << 20;
 
+/// Bytes. Parts of a file that several nodes archive start and end on multiples of it: whole
+/// requests, and whole blocks of any file system.
+pub const PART_UNIT: u64 = 1 << 20;
+
 /// Bytes that a volume must at least hold: a packed segment with records ten times the usual, and
 /// some pieces.
 pub const VOLUME_LEAST: u64 = 16 << 20;
@@ -53,7 +57,7 @@ pub const VOLUME_LEAST: u64 = 16 << 20;
 /// them of up to 64 KiB; beyond the end of the file there is nothing to lose.
 pub const PUNCH_UNIT: u64 = 1 << 20;
 
-/// Entries taken from the walk at a time. Bounds memory: some 200 bytes each, whatever the size
+/// Entries taken from a feed at a time. Bounds memory: some 200 bytes each, whatever the size
 /// of the tree.
 pub const BATCH_ENTRIES: usize = 32 * 1024;
 
@@ -66,6 +70,7 @@ pub const PRESENT_RANGES: usize = 126;
 
 const _: () =
     assert!((SLOT_BYTES as u64).is_multiple_of(SUM_BLOCK), "a slot holds whole checksum blocks");
+const _: () = assert!(PART_UNIT.is_multiple_of(SUM_BLOCK), "a part holds whole checksum blocks");
 const _: () = assert!(SUM_BLOCK.is_multiple_of(BLOCK), "checksum blocks are whole blocks");
 const _: () = assert!(SMALL_FILE as usize <= PACK_BYTES, "a small file fits a packed segment");
 const _: () = assert!(HANDS * PACK_FILES < 4096, "open files of all hands fit a common hard limit");

@@ -37,8 +37,9 @@ pub struct Attribute {
     /// Of the archived version.
     pub size: u64,
     pub modified: PackedTime,
-    /// Clock just before the attribute was written, or zero if what happened around that moment
-    /// is not certain.
+    /// Of an archived file: the clock just before the attribute was written, or zero if what
+    /// happened around that moment is not certain. Of another: the clock when the restore in steps
+    /// began that is under way, if one is.
     pub stamp: PackedTime,
     pub inode: u64,
     pub generation: u32,

@@ -76,7 +76,7 @@ pub(crate) fn is_as_archived<F: Files>(
 }
 
 /// Whether a stretch reads as zeros.
-fn zeros<F: Files>(
+pub(crate) fn zeros<F: Files>(
     files: &F,
     file: &F::File,
     path: &Path,
@@ -102,7 +102,7 @@ fn zeros<F: Files>(
     Ok(true)
 }
 
-/// Whether everything that stands in the ranges of a file that are not present is what an
+/// Whether everything that stands `within` a file where it is not present is what an
 /// interrupted move of ours can have left there: each sector as archived or, while the attribute
 /// tells of remains, zero. Anything else was written by somebody.
 pub(crate) fn is_only_ours<F: Files>(
@@ -112,11 +112,12 @@ pub(crate) fn is_only_ours<F: Files>(
     record: &FileRecord,
     place: (u32, u64),
     attribute: &Attribute,
+    within: Range,
 ) -> Result<bool> {
     let (present, zeros) = (&attribute.present, attribute.remains);
     let mut found = Aligned::new(SUM_BLOCK as usize);
     let mut kept = Aligned::new(SUM_BLOCK as usize);
-    for gap in present.missing(Range::new(0, record.size)) {
+    for gap in present.missing(within) {
         let mut at = gap.start;
         while let Some(data) = next_data(files, file, &record.path, at, gap.end)? {
             let start = data.start.max(at);
@@ -171,6 +172,39 @@ pub(crate) fn holds<F: Files>(
         }
     }
     Ok(true)
+}
+
+/// Whether all archived data of these ranges has its place in the file: a write that never came
+/// leaves a hole. What else it holds there is not looked at.
+pub(crate) fn is_filled<F: Files>(
+    files: &F,
+    file: &F::File,
+    archive: &Archive<F>,
+    record: &FileRecord,
+    place: (u32, u64),
+    ranges: &[Range],
+) -> Result<bool> {
+    let path = &record.path;
+    let mut filled = Ok(true);
+    for range in ranges {
+        archive.extents(files, record, place, *range, &mut |stored| {
+            let wanted = stored.extent.range.intersect(*range).unwrap_or_default();
+            let mut at = wanted.start;
+            while at < wanted.end && matches!(filled, Ok(true)) {
+                let data = files.next_data(file, at).during_at(Operation::MapExtents, path, at)?;
+                let data = data.and_then(|data| data.intersect(Range::new(at, wanted.end)));
+                let data = data.unwrap_or(Range::new(wanted.end, wanted.end));
+                if at < data.start {
+                    // Some file systems keep no zeros.
+                    let hole = [Range::new(at, data.start)];
+                    filled = holds(files, file, archive, record, place, &hole);
+                }
+                at = data.end;
+            }
+            Ok(())
+        })?;
+    }
+    filled
 }
 
 /// The archived content of a stretch, holes as zeros.

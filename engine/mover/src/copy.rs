@@ -7,9 +7,10 @@ use dray_io::limits::{BLOCK, SUM_BLOCK};
 use dray_io::{Aligned, Context, Fault, Files, Operation, Range, Ring, World, blocks_up, sum};
 
 use crate::archive::lock;
+use crate::cores::on_cores;
 use crate::error::{Error, Result};
 use crate::manifest::next_data;
-use crate::pipeline::{Lot, Pipeline, Place, Span, Tail, Work};
+use crate::pipeline::{Lot, Place, Span, Tail, Work};
 use crate::tally::Run;
 
 /// Bytes of a source that a core takes at a time: small enough to share evenly, large enough that
@@ -128,29 +129,19 @@ fn move_shares<W: World>(
     options: CopyOptions,
     run: &Run<'_>,
 ) -> Result<()> {
-    let ticks = || world.ticks();
-    let cores = world.cores(&|_, ring| {
-        let work = Core {
-            world,
-            source,
-            target,
-            cursor,
-            paths: (Arc::from(source.path), Arc::from(target.path)),
-            run,
-            spare: Vec::new(),
-            joins: sum::BlockJoin::new(),
-        };
-        match Pipeline::new(ring, work, options.unit, &ticks).run() {
-            Ok((_, latency, retries)) => {
-                let counters = dray_io::RingCounters { retries, ..ring.counters() };
-                run.tally.add_ring(counters, &latency);
-            }
-            Err(error) => {
-                lock(cursor).failure.get_or_insert(error);
-            }
-        }
-    });
-    cores.map_err(Error::NoRing)
+    let work = |_| Core {
+        world,
+        source,
+        target,
+        cursor,
+        paths: (Arc::from(source.path), Arc::from(target.path)),
+        run,
+        spare: Vec::new(),
+        joins: sum::BlockJoin::new(),
+    };
+    on_cores(world, options.unit, run, &work, &|error| {
+        lock(cursor).failure.get_or_insert(error);
+    })
 }
 
 impl<W: World> Core<'_, W> {

@@ -39,6 +39,14 @@ pub enum Error {
     SameFile { source_path: PathBuf, target: PathBuf },
     #[error("the copy differs from its source at byte {at} of {}", path.display())]
     BadCopy { path: PathBuf, at: u64 },
+    #[error("{} leads to another file than was meant", path.display())]
+    AnotherFile { path: PathBuf },
+    #[error("{} was moved by somebody else while it was being restored in parts", path.display())]
+    Superseded { path: PathBuf },
+    #[error("not all parts of {} were restored", path.display())]
+    Incomplete { path: PathBuf },
+    #[error("the parts of {} cannot be put together: {why}", path.display())]
+    BadParts { path: PathBuf, why: &'static str },
     #[error("no ring could be made: {0}")]
     NoRing(std::io::Error),
 }
@@ -69,6 +77,11 @@ impl Error {
             Self::TargetTooSmall { .. } => "use a larger target",
             Self::SameFile { .. } => "name two different files",
             Self::BadCopy { .. } => "copy again; if it differs again, distrust the device",
+            Self::AnotherFile { .. } => {
+                "it was renamed or replaced since it was asked for; ask again"
+            }
+            Self::Superseded { .. } | Self::Incomplete { .. } => "restore it again",
+            Self::BadParts { .. } => "archive it again",
             Self::NoRing(_) => {
                 "allow io_uring (sysctl kernel.io_uring_disabled=0) or set `ring = \"auto\"`"
             }
@@ -77,7 +90,14 @@ impl Error {
 
     /// Whether the operation may work later without anybody doing anything.
     pub fn is_transient(&self) -> bool {
-        matches!(self, Self::Changed { .. } | Self::InUse { .. } | Self::Shrunk { .. })
+        matches!(
+            self,
+            Self::Changed { .. }
+                | Self::InUse { .. }
+                | Self::Shrunk { .. }
+                | Self::Superseded { .. }
+                | Self::Incomplete { .. }
+        )
     }
 }
 

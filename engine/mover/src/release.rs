@@ -17,33 +17,31 @@ use crate::archive::lock;
 use crate::attribute::{Attribute, Kept};
 use crate::compare::{holds, is_as_archived, is_only_ours, manifest_of};
 use crate::error::{Error, Result, in_use};
+use crate::feed::{Entry, Feed, Queue};
 use crate::standing::{Standing, standing};
 use crate::tally::{Latency, Run};
-use crate::walk::{Queue, Walk};
 
-/// Releases every archived file under `roots`.
+/// Releases every archived file that `feed` names.
 pub fn release<W: World>(
     world: &W,
     archive: &Archive<W::Files>,
-    roots: Vec<PathBuf>,
-    excluded: Vec<PathBuf>,
+    feed: &mut Feed<'_>,
     run: &Run<'_>,
 ) -> Result<()> {
-    each_file(world, roots, excluded, run, &|path| release_file(world.files(), archive, path, run))
+    each_file(world, feed, run, &|entry| release_file(world.files(), archive, entry, run))
 }
 
-/// Runs `job` for every regular file under `roots`, on all hands, and makes what they did durable.
+/// Runs `job` for every regular file that `feed` names, on all hands, and makes what they did
+/// durable.
 pub(crate) fn each_file<W: World>(
     world: &W,
-    roots: Vec<PathBuf>,
-    excluded: Vec<PathBuf>,
+    feed: &mut Feed<'_>,
     run: &Run<'_>,
-    job: &(dyn Fn(&Path) -> Result<Option<u64>> + Sync),
+    job: &(dyn Fn(&Entry) -> Result<Option<u64>> + Sync),
 ) -> Result<()> {
     let files = world.files();
-    let mut walk = Walk::new(files, roots, excluded);
     loop {
-        let queue = Queue::new(&mut walk, run);
+        let queue = Queue::new(feed, run);
         let touched: Mutex<Option<PathBuf>> = Mutex::default();
         let in_use = Mutex::new(Vec::new());
         world.hands(&|_| {
@@ -54,7 +52,7 @@ pub(crate) fn each_file<W: World>(
                         continue;
                     }
                     let began = world.ticks();
-                    match job(&entry.path) {
+                    match job(&entry) {
                         Ok(Some(bytes)) => {
                             latency.record(world.ticks().saturating_sub(began));
                             run.moved(bytes);
@@ -62,7 +60,7 @@ pub(crate) fn each_file<W: World>(
                             *lock(&touched) = Some(entry.path);
                         }
                         Ok(None) => {}
-                        Err(Error::InUse { path }) => lock(&in_use).push(path),
+                        Err(Error::InUse { .. }) => lock(&in_use).push(entry),
                         Err(error) => run.failed(&entry.path, &error),
                     }
                 }
@@ -71,15 +69,15 @@ pub(crate) fn each_file<W: World>(
         });
         // Two names of one file are in each other's way, and some users are quick: once more, one
         // after the other.
-        for path in std::mem::take(&mut *lock(&in_use)) {
-            match job(&path) {
+        for entry in std::mem::take(&mut *lock(&in_use)) {
+            match job(&entry) {
                 Ok(Some(bytes)) => {
                     run.moved(bytes);
-                    run.done(&path, bytes);
-                    *lock(&touched) = Some(path);
+                    run.done(&entry.path, bytes);
+                    *lock(&touched) = Some(entry.path);
                 }
                 Ok(None) => {}
-                Err(error) => run.failed(&path, &error),
+                Err(error) => run.failed(&entry.path, &error),
             }
         }
         if let Some(path) = lock(&touched).take() {
@@ -108,13 +106,15 @@ pub(crate) fn sync_around<F: Files>(files: &F, path: &Path) -> Result<()> {
 fn release_file<F: Files>(
     files: &F,
     archive: &Archive<F>,
-    path: &Path,
+    entry: &Entry,
     run: &Run<'_>,
 ) -> Result<Option<u64>> {
+    let path = entry.path.as_path();
     let file = open_to_move(files, path)?;
     // The lease first: what is compared below cannot change while it is held.
     files.lease(&file).map_err(|cause| in_use(cause, path))?;
     let (stat, standing) = standing(files, &file, path)?;
+    entry.check(&stat)?;
     let attribute = match standing {
         Standing::Resident => return Err(Error::NotArchived { path: path.to_owned() }),
         Standing::Dirty(_) => return Err(Error::Dirty { path: path.to_owned() }),
@@ -146,7 +146,8 @@ fn release_file<F: Files>(
         Standing::Away { attribute, .. } => {
             // Times do not tell what was done to present ranges: restores of others put them back.
             let present = attribute.present.as_slice();
-            if !is_only_ours(files, &file, archive, &record, place, attribute)?
+            let whole = Range::new(0, record.size);
+            if !is_only_ours(files, &file, archive, &record, place, attribute, whole)?
                 || !holds(files, &file, archive, &record, place, present)?
             {
                 return Err(Error::Overwritten { path: path.to_owned() });

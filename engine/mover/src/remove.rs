@@ -3,7 +3,7 @@
 //! Order: the attribute goes first and durably; then the archive is told. In between, the copy is
 //! merely not used; the other way round a release could rely on a copy that is gone.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Mutex;
 
 use dray_archive::{Archive, GoneRecord, Record};
@@ -11,6 +11,7 @@ use dray_io::{Context, Files, Operation, World};
 
 use crate::archive::{lock, write_records};
 use crate::error::{Error, Result};
+use crate::feed::{Entry, Feed};
 use crate::release::{each_file, open_to_look, sync_around};
 use crate::standing::{Standing, standing};
 use crate::tally::Run;
@@ -26,22 +27,21 @@ pub struct RemoveOptions {
     pub accept_content: bool,
 }
 
-/// Drops the archive copies of all files under `roots`.
+/// Drops the archive copies of all files that `feed` names.
 pub fn remove<W: World>(
     world: &W,
     archive: &Archive<W::Files>,
-    roots: Vec<PathBuf>,
-    excluded: Vec<PathBuf>,
+    feed: &mut Feed<'_>,
     options: RemoveOptions,
     run: &Run<'_>,
 ) -> Result<()> {
     let gone: Mutex<Vec<(PathBuf, GoneRecord)>> = Mutex::default();
-    each_file(world, roots, excluded, run, &|path| {
-        let removed = remove_file(world.files(), path, options, run)?;
+    each_file(world, feed, run, &|entry| {
+        let removed = remove_file(world.files(), entry, options, run)?;
         let full = {
             let mut gone = lock(&gone);
             if let Some(Some(record)) = removed {
-                gone.push((path.to_owned(), record));
+                gone.push((entry.path.clone(), record));
             }
             (gone.len() >= GONE_PER_SEGMENT).then(|| std::mem::take(&mut *gone))
         };
@@ -67,13 +67,15 @@ fn tell<W: World>(
 /// `None` if there was nothing to do; the record for the archive, if it is to be told.
 fn remove_file<F: Files>(
     files: &F,
-    path: &Path,
+    entry: &Entry,
     options: RemoveOptions,
     run: &Run<'_>,
 ) -> Result<Option<Option<GoneRecord>>> {
+    let path = entry.path.as_path();
     // As long as the file is open nobody else can release it: see `standing` and then act.
     let file = open_to_look(files, path)?;
     let (stat, standing) = standing(files, &file, path)?;
+    entry.check(&stat)?;
     let gone = match standing {
         Standing::Resident => {
             run.skipped(path, "not archived");

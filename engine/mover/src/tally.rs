@@ -83,6 +83,13 @@ impl Run<'_> {
         self.tally.bytes.fetch_add(bytes, Ordering::Relaxed);
     }
 
+    /// Counts a file of whose outcome only the caller is told.
+    pub(crate) fn counted<T>(&self, outcome: Result<T, Error>) -> Result<T, Error> {
+        let counter = if outcome.is_ok() { &self.tally.files } else { &self.tally.failed };
+        counter.fetch_add(1, Ordering::Relaxed);
+        outcome
+    }
+
     pub(crate) fn skipped(&self, path: &Path, why: &'static str) {
         self.tally.skipped.fetch_add(1, Ordering::Relaxed);
         self.watch.skipped(path, why);

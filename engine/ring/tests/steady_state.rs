@@ -5,14 +5,14 @@
 //! One test, since the counters see the whole process.
 
 use std::alloc::{GlobalAlloc, Layout, System};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use dray_archive::{Archive, VolumePlace};
 use dray_io::{Access, Files, World};
 use dray_mover::{
-    ArchiveOptions, CopyOptions, Error, RestoreOptions, Run, Side, Tally, Watch, archive, copy,
-    release, restore,
+    ArchiveOptions, CopyOptions, Error, RestoreOptions, Run, Side, Tally, Walk, Watch, archive,
+    copy, release, restore,
 };
 use dray_node::{Machine, MachineOptions};
 
@@ -138,6 +138,10 @@ fn copy_once(directory: &Path, bytes: u64) -> Cost {
     cost
 }
 
+fn walk<'a>(machine: &'a Machine, tree: &Path) -> Walk<'a, <Machine as World>::Files> {
+    Walk::new(machine.files(), vec![tree.to_owned()], Vec::new())
+}
+
 /// Archives, releases and restores one file; the cost of the first and the last.
 fn cycle_once(directory: &Path, bytes: u64) -> (Cost, Cost) {
     let (tree, volumes) = (directory.join("tree"), directory.join("volumes"));
@@ -148,7 +152,6 @@ fn cycle_once(directory: &Path, bytes: u64) -> (Cost, Cost) {
     make_file(&file, bytes);
     let before = std::fs::read(&file).expect("read");
     let place = VolumePlace::Directory { path: volumes.clone(), volume_bytes: 1 << 40 };
-    let roots: Vec<PathBuf> = vec![tree.clone()];
     let unit = MIB as u32;
     Archive::create(Machine::new(&MachineOptions::default()).files(), &place, [7; 16], &[])
         .expect("archive");
@@ -156,14 +159,14 @@ fn cycle_once(directory: &Path, bytes: u64) -> (Cost, Cost) {
     let out = measure(|machine, run| {
         let options = ArchiveOptions { hash: false, unit };
         let kept = opened(machine);
-        archive(machine, &kept, roots.clone(), Vec::new(), options, run).expect("archive");
+        archive(machine, &kept, &mut walk(machine, &tree), options, run).expect("archive");
     });
     measure(|machine, run| {
-        release(machine, &opened(machine), roots.clone(), Vec::new(), run).expect("release");
+        release(machine, &opened(machine), &mut walk(machine, &tree), run).expect("release");
     });
     let back = measure(|machine, run| {
-        let options = RestoreOptions { range: None, unit };
-        restore(machine, &opened(machine), roots.clone(), Vec::new(), options, run)
+        let options = RestoreOptions { unit };
+        restore(machine, &opened(machine), &mut walk(machine, &tree), options, run)
             .expect("restore");
     });
     assert!(before == std::fs::read(&file).expect("read"), "the content came back");

@@ -6,7 +6,7 @@ use clap::Args;
 use dray_archive::Archive;
 use dray_fs::LinuxFiles;
 use dray_io::Range;
-use dray_mover::{ArchiveOptions, RemoveOptions, RestoreOptions, Run, Tally};
+use dray_mover::{ArchiveOptions, Entry, RemoveOptions, RestoreOptions, Run, Tally, Walk};
 
 use crate::config::Hash;
 use crate::exit::{Code, Failure};
@@ -70,6 +70,11 @@ fn run(
     Ok(reporter.code(&tally))
 }
 
+/// Everything under `roots` that is not the archive's own.
+fn walk(session: &Session, roots: Vec<PathBuf>) -> Walk<'_, LinuxFiles> {
+    Walk::new(session.files(), roots, session.excluded())
+}
+
 pub(crate) fn archive(
     paths: &[PathBuf],
     config: Option<&Path>,
@@ -80,8 +85,7 @@ pub(crate) fn archive(
             hash: session.config.engine.hash == Hash::Blake3,
             unit: session.unit(),
         };
-        let excluded = session.excluded();
-        dray_mover::archive(&session.machine, archive, roots, excluded, options, run)
+        dray_mover::archive(&session.machine, archive, &mut walk(session, roots), options, run)
     })
 }
 
@@ -92,7 +96,7 @@ pub(crate) fn release(
 ) -> Result<Code, Failure> {
     let code =
         run("release", "releasing", paths, config, output, &|session, archive, roots, run| {
-            dray_mover::release(&session.machine, archive, roots, session.excluded(), run)
+            dray_mover::release(&session.machine, archive, &mut walk(session, roots), run)
         })?;
     output.say(
         "released files read as zeros until they are restored: nothing recalls them by itself in \
@@ -108,9 +112,10 @@ pub(crate) fn restore(
 ) -> Result<Code, Failure> {
     let paths = &arguments.paths;
     run("restore", "restoring", paths, config, output, &|session, archive, roots, run| {
-        let options = RestoreOptions { range: arguments.range, unit: session.unit() };
-        let excluded = session.excluded();
-        dray_mover::restore(&session.machine, archive, roots, excluded, options, run)
+        let options = RestoreOptions { unit: session.unit() };
+        let part = |entry| Entry { range: arguments.range, ..entry };
+        let mut feed = walk(session, roots).map(|found| found.map(part));
+        dray_mover::restore(&session.machine, archive, &mut feed, options, run)
     })
 }
 
@@ -122,7 +127,6 @@ pub(crate) fn remove(
     let paths = &arguments.paths;
     run("remove", "removing", paths, config, output, &|session, archive, roots, run| {
         let options = RemoveOptions { accept_content: arguments.accept_content };
-        let excluded = session.excluded();
-        dray_mover::remove(&session.machine, archive, roots, excluded, options, run)
+        dray_mover::remove(&session.machine, archive, &mut walk(session, roots), options, run)
     })
 }

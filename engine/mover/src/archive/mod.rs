@@ -5,10 +5,11 @@
 //! was; after it, the archive has all of it.
 
 mod large;
+mod parts;
+mod pieces;
 mod small;
 
 use std::collections::HashSet;
-use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use dray_archive::{
@@ -17,8 +18,10 @@ use dray_archive::{
 use dray_io::{Files, Handle, World};
 
 use crate::error::Result;
+use crate::feed::{Feed, Queue};
 use crate::tally::Run;
-use crate::walk::{Queue, Walk};
+
+pub use parts::{PartJob, archive_parts, begin_archive, finish_archive};
 
 /// How to archive.
 #[derive(Debug, Clone, Copy, Default)]
@@ -41,26 +44,18 @@ pub(crate) struct Shared<'a, W: World> {
     gone: Mutex<Vec<GoneRecord>>,
 }
 
-/// A file too large to be packed.
-pub(crate) struct LargeEntry {
-    pub(crate) path: PathBuf,
-}
-
-/// Archives everything under `roots`. Failures of files go to the watcher; an error returned
+/// Archives everything that `feed` names. Failures of files go to the watcher; an error returned
 /// means that nothing more could be done.
 pub fn archive<W: World>(
     world: &W,
     archive: &Archive<W::Files>,
-    roots: Vec<PathBuf>,
-    excluded: Vec<PathBuf>,
+    feed: &mut Feed<'_>,
     options: ArchiveOptions,
     run: &Run<'_>,
 ) -> Result<()> {
-    let shared =
-        Shared { world, archive, options, run, links: Mutex::default(), gone: Mutex::default() };
-    let mut walk = Walk::new(world.files(), roots, excluded);
+    let shared = Shared::new(world, archive, options, run);
     loop {
-        let queue = Queue::new(&mut walk, run);
+        let queue = Queue::new(feed, run);
         let moved = small::pack_all(&shared, &queue).and_then(|large| match large.is_empty() {
             true => Ok(()),
             false => large::move_all(&shared, large),
@@ -74,7 +69,16 @@ pub fn archive<W: World>(
     }
 }
 
-impl<W: World> Shared<'_, W> {
+impl<'a, W: World> Shared<'a, W> {
+    fn new(
+        world: &'a W,
+        archive: &'a Archive<W::Files>,
+        options: ArchiveOptions,
+        run: &'a Run<'a>,
+    ) -> Self {
+        Self { world, archive, options, run, links: Mutex::default(), gone: Mutex::default() }
+    }
+
     /// Whether a file with several names is met for the first time.
     pub(crate) fn first_name(&self, handle: Handle) -> bool {
         lock(&self.links).insert(handle)

@@ -8,13 +8,13 @@ use dray_archive::{FileRecord, LinkRecord, Location, Pack, Record, SegmentKind};
 use dray_io::limits::{BLOCK, SMALL_FILE};
 use dray_io::{Access, Context, Files, Kind, Operation, PackedTime, Range, Stat, World};
 
-use super::{LargeEntry, Shared, locate, lock};
+use super::{Shared, locate, lock};
 use crate::attribute::{Attribute, Kept};
 use crate::error::{Error, Result};
+use crate::feed::{Entry, Queue};
 use crate::manifest::{changed, is_unchanged, manifest, next_data};
 use crate::standing::{Seen, Standing, changed_recently, mark_archived, standing};
 use crate::tally::Latency;
-use crate::walk::{Entry, Queue};
 
 /// A file whose record is in the pack, held open until that is committed. As long as it is open
 /// nobody else can release it (a lease is refused).
@@ -46,8 +46,8 @@ enum Verdict {
 /// Packs what is small; returns what is large. An error means that the archive takes no more.
 pub(super) fn pack_all<W: World>(
     shared: &Shared<'_, W>,
-    queue: &Queue<'_, '_, W::Files>,
-) -> Result<Vec<LargeEntry>> {
+    queue: &Queue<'_, '_>,
+) -> Result<Vec<Entry>> {
     let large = Mutex::new(Vec::new());
     let failure = Mutex::new(None);
     shared.world.hands(&|_| {
@@ -74,8 +74,8 @@ impl<'a, 'w, W: World> Hand<'a, 'w, W> {
 
     fn work(
         &mut self,
-        queue: &Queue<'_, '_, W::Files>,
-        large: &Mutex<Vec<LargeEntry>>,
+        queue: &Queue<'_, '_>,
+        large: &Mutex<Vec<Entry>>,
         failure: &Mutex<Option<Error>>,
     ) -> Result<()> {
         let mut handful = Vec::new();
@@ -95,7 +95,7 @@ impl<'a, 'w, W: World> Hand<'a, 'w, W> {
                         self.latency.record(self.shared.world.ticks().saturating_sub(began));
                     }
                     Ok(Verdict::Skip(why)) => self.shared.run.skipped(&entry.path, why),
-                    Ok(Verdict::Large) => lock(large).push(LargeEntry { path: entry.path }),
+                    Ok(Verdict::Large) => lock(large).push(entry),
                     Ok(Verdict::NoRoom) => unreachable!("an empty pack has room for a small file"),
                     Err(error) => self.shared.run.failed(&entry.path, &error),
                 }
@@ -113,6 +113,7 @@ impl<'a, 'w, W: World> Hand<'a, 'w, W> {
         }
         let file = files.open(path, access).during(Operation::Open, path)?;
         let (stat, standing) = standing(files, &file, path)?;
+        entry.check(&stat)?;
         if stat.kind != entry.kind {
             return Err(changed(path));
         }

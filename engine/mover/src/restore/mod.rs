@@ -6,35 +6,36 @@
 //! checked to be nothing but the remains of a move of ours.
 
 mod large;
+mod parts;
+mod pieces;
 mod settle;
 mod small;
 
-use std::path::PathBuf;
 use std::sync::Mutex;
 
 use dray_archive::{Archive, Location};
 use dray_io::limits::SMALL_FILE;
-use dray_io::{Kind, Range, World};
+use dray_io::{Kind, World};
 
 use crate::archive::lock;
 use crate::error::{Error, Result};
+use crate::feed::{Entry, Feed, Queue};
 use crate::release::{open_to_look, sync_around};
 use crate::standing::{Standing, standing};
 use crate::tally::Run;
-use crate::walk::{Entry, Queue, Walk};
+
+pub use parts::{RestoreJob, RestorePlan, begin_restore, finish_restore, restore_parts};
 
 /// How to restore.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct RestoreOptions {
-    /// Only what meets this range, widened to checksum blocks.
-    pub range: Option<Range>,
     /// Bytes per request of the data path.
     pub unit: u32,
 }
 
 /// A file that is to come back.
 pub(crate) struct Wanted {
-    pub(crate) path: PathBuf,
+    pub(crate) entry: Entry,
     pub(crate) manifest: Location,
     size: u64,
 }
@@ -46,43 +47,35 @@ pub(crate) struct Shared<'a, W: World> {
     pub(crate) run: &'a Run<'a>,
 }
 
-/// Restores every released file under `roots`, in the order of the archive.
+/// Restores every released file that `feed` names, in the order of the archive.
 pub fn restore<W: World>(
     world: &W,
     archive: &Archive<W::Files>,
-    roots: Vec<PathBuf>,
-    excluded: Vec<PathBuf>,
+    feed: &mut Feed<'_>,
     options: RestoreOptions,
     run: &Run<'_>,
 ) -> Result<()> {
     let shared = Shared { world, archive, options, run };
-    let mut walk = Walk::new(world.files(), roots, excluded);
     loop {
-        let queue = Queue::new(&mut walk, run);
+        let queue = Queue::new(feed, run);
         let mut wanted = shared.plan(&queue);
         let over = queue.is_over();
-        let Some(last) = wanted.last().map(|wanted| wanted.path.clone()) else {
-            if over {
-                return Ok(());
-            }
-            continue;
-        };
+        let last = wanted.last().map(|wanted| wanted.entry.path.clone());
         wanted.sort_by_key(|wanted| wanted.manifest);
-        // One manifest, one file: a second name of it would meet the lease taken under the first.
-        wanted.dedup_by(|next, first| {
-            let again = next.manifest == first.manifest;
-            if again {
-                run.skipped(&next.path, "another name of a file being restored");
+        while !wanted.is_empty() {
+            let later = shared.set_aside(&mut wanted);
+            let packed =
+                |wanted: &Wanted| wanted.size <= SMALL_FILE && wanted.entry.range.is_none();
+            let (small, large): (Vec<_>, Vec<_>) = wanted.into_iter().partition(packed);
+            small::restore_all(&shared, small);
+            if !large.is_empty() {
+                large::restore_all(&shared, large)?;
             }
-            again
-        });
-        let packed = |wanted: &Wanted| wanted.size <= SMALL_FILE && options.range.is_none();
-        let (small, large): (Vec<_>, Vec<_>) = wanted.into_iter().partition(packed);
-        small::restore_all(&shared, small);
-        if !large.is_empty() {
-            large::restore_all(&shared, large)?;
+            wanted = later;
         }
-        sync_around(world.files(), &last)?;
+        if let Some(last) = last {
+            sync_around(world.files(), &last)?;
+        }
         if over {
             return Ok(());
         }
@@ -91,7 +84,7 @@ pub fn restore<W: World>(
 
 impl<W: World> Shared<'_, W> {
     /// Finds out where the data of each file is; those that are all there are passed over.
-    fn plan(&self, queue: &Queue<'_, '_, W::Files>) -> Vec<Wanted> {
+    fn plan(&self, queue: &Queue<'_, '_>) -> Vec<Wanted> {
         let wanted = Mutex::new(Vec::new());
         self.world.hands(&|_| {
             let (mut handful, mut found) = (Vec::new(), Vec::new());
@@ -100,10 +93,11 @@ impl<W: World> Shared<'_, W> {
                     if entry.kind != Kind::File {
                         continue;
                     }
-                    match self.look(&entry) {
+                    let path = entry.path.clone();
+                    match self.look(entry) {
                         Ok(Some(one)) => found.push(one),
                         Ok(None) => {}
-                        Err(error) => self.run.failed(&entry.path, &error),
+                        Err(error) => self.run.failed(&path, &error),
                     }
                 }
             }
@@ -112,21 +106,42 @@ impl<W: World> Shared<'_, W> {
         wanted.into_inner().unwrap_or_default()
     }
 
-    fn look(&self, entry: &Entry) -> Result<Option<Wanted>> {
+    /// Keeps one of each file, of a list in order, and returns those with another range of it.
+    /// A file is restored by one at a time: a second would meet the lease of the first, and note
+    /// as present only what is its own.
+    fn set_aside(&self, wanted: &mut Vec<Wanted>) -> Vec<Wanted> {
+        let mut later: Vec<Wanted> = Vec::new();
+        let mut kept: Vec<Wanted> = Vec::with_capacity(wanted.len());
+        for next in wanted.drain(..) {
+            match kept.last().filter(|first| first.manifest == next.manifest) {
+                None => kept.push(next),
+                Some(first) if first.entry.range == next.entry.range => {
+                    let why = "another name of a file being restored";
+                    self.run.skipped(&next.entry.path, why);
+                }
+                Some(_) => later.push(next),
+            }
+        }
+        *wanted = kept;
+        later
+    }
+
+    fn look(&self, entry: Entry) -> Result<Option<Wanted>> {
         let (files, path) = (self.world.files(), entry.path.as_path());
         let file = open_to_look(files, path)?;
-        match standing(files, &file, path)?.1 {
+        let (stat, standing) = standing(files, &file, path)?;
+        entry.check(&stat)?;
+        match standing {
             Standing::Resident | Standing::Dirty(_) | Standing::Archived { .. } => {
                 self.run.skipped(path, "on disk already");
                 Ok(None)
             }
             Standing::Overwritten(_) => Err(Error::Overwritten { path: path.to_owned() }),
             Standing::Foreign(_) => Err(Error::ForeignAttribute { path: path.to_owned() }),
-            Standing::Away { attribute, .. } => Ok(Some(Wanted {
-                path: path.to_owned(),
-                manifest: attribute.manifest,
-                size: attribute.size,
-            })),
+            Standing::Away { attribute, .. } => {
+                let (manifest, size) = (attribute.manifest, attribute.size);
+                Ok(Some(Wanted { entry, manifest, size }))
+            }
         }
     }
 }

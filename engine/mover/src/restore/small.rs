@@ -119,7 +119,7 @@ impl<W: World> Hand<'_, '_, W> {
         let mut members = Vec::with_capacity(group.len());
         for wanted in group {
             let opened = match &read {
-                Err(_) => Target::open(files, &wanted.path).and_then(|target| match target {
+                Err(_) => Target::open(files, &wanted.entry).and_then(|target| match target {
                     None => Ok(None),
                     Some(target) => {
                         let (record, place) = target.manifest(files, self.shared.archive)?;
@@ -132,8 +132,8 @@ impl<W: World> Hand<'_, '_, W> {
                 Ok(Some((target, record, segment))) => {
                     members.push(Member { target, record, segment, written: false });
                 }
-                Ok(None) => self.shared.run.skipped(&wanted.path, "on disk already"),
-                Err(error) => self.shared.run.failed(&wanted.path, &error),
+                Ok(None) => self.shared.run.skipped(&wanted.entry.path, "on disk already"),
+                Err(error) => self.shared.run.failed(&wanted.entry.path, &error),
             }
         }
         members
@@ -156,7 +156,7 @@ impl<W: World> Hand<'_, '_, W> {
 
     fn open_with(&self, wanted: &Wanted, start: u64) -> Result<Option<Opened<W::Files>>> {
         let files = self.shared.world.files();
-        let Some(target) = Target::open(files, &wanted.path)? else { return Ok(None) };
+        let Some(target) = Target::open(files, &wanted.entry)? else { return Ok(None) };
         let location = target.attribute.manifest;
         let inside = if location == wanted.manifest {
             let from = (location.at - start) as usize;

@@ -6,8 +6,8 @@ use std::sync::Mutex;
 use dray_archive::{Archive, VolumePlace};
 use dray_io::Range;
 use dray_mover::{
-    ArchiveOptions, Error, RemoveOptions, RestoreOptions, Run, Tally, Watch, archive, release,
-    remove, restore,
+    ArchiveOptions, Entry, Error, RemoveOptions, RestoreOptions, Run, Tally, Walk, Watch, archive,
+    release, remove, restore,
 };
 use dray_sim::Sim;
 
@@ -81,21 +81,18 @@ pub(crate) fn act(sim: &Sim, place: &VolumePlace, what: Act) -> Outcome {
 
 fn try_act(sim: &Sim, place: &VolumePlace, what: Act, run: &Run<'_>) -> Result<(), Error> {
     let tier = Archive::open(sim, place)?;
-    let (roots, excluded) = (vec![PathBuf::from(DATA)], vec![PathBuf::from(ARCHIVE)]);
+    let mut walk = Walk::new(sim, vec![PathBuf::from(DATA)], vec![PathBuf::from(ARCHIVE)]);
     let unit = UNIT;
     let moved = match what {
-        Act::Archive => {
-            archive(sim, &tier, roots, excluded, ArchiveOptions { hash: false, unit }, run)
-        }
-        Act::Release => release(sim, &tier, roots, excluded, run),
-        Act::Restore => {
-            restore(sim, &tier, roots, excluded, RestoreOptions { range: None, unit }, run)
-        }
+        Act::Archive => archive(sim, &tier, &mut walk, ArchiveOptions { hash: false, unit }, run),
+        Act::Release => release(sim, &tier, &mut walk, run),
+        Act::Restore => restore(sim, &tier, &mut walk, RestoreOptions { unit }, run),
         Act::RestoreRange(range) => {
-            let options = RestoreOptions { range: Some(range), unit };
-            restore(sim, &tier, roots, excluded, options, run)
+            let part = |entry| Entry { range: Some(range), ..entry };
+            let mut feed = walk.map(|found| found.map(part));
+            restore(sim, &tier, &mut feed, RestoreOptions { unit }, run)
         }
-        Act::Remove => remove(sim, &tier, roots, excluded, RemoveOptions::default(), run),
+        Act::Remove => remove(sim, &tier, &mut walk, RemoveOptions::default(), run),
     };
     let closed = tier.close(sim).map_err(Error::from);
     moved.and(closed)

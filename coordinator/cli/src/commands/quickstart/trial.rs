@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use dray_bench::Machine;
-use dray_mover::{ArchiveOptions, RestoreOptions};
+use dray_mover::{ArchiveOptions, Entry, RestoreOptions, Walk};
 use serde_json::{Value, json};
 
 use super::baseline::Baseline;
@@ -77,7 +77,8 @@ impl Trial {
     fn archive(&mut self, engine: &mut Engine<'_>) -> Result<(), Failure> {
         let row = engine.phase("archive", "archiving", &|session, archive, roots, run| {
             let options = ArchiveOptions { hash: false, unit: session.unit() };
-            dray_mover::archive(&session.machine, archive, roots, session.excluded(), options, run)
+            let mut walk = Walk::new(session.files(), roots, session.excluded());
+            dray_mover::archive(&session.machine, archive, &mut walk, options, run)
         })?;
         step(engine.output, "archive", &format!("{} names in {:.2} s", row.files, row.seconds));
         self.rows.push(row);
@@ -91,7 +92,8 @@ impl Trial {
         before: &Census,
     ) -> Result<Census, Failure> {
         let row = engine.phase("release", "releasing", &|session, archive, roots, run| {
-            dray_mover::release(&session.machine, archive, roots, session.excluded(), run)
+            let mut walk = Walk::new(session.files(), roots, session.excluded());
+            dray_mover::release(&session.machine, archive, &mut walk, run)
         })?;
         let after = Census::take(&looking.machine, &engine.root, true);
         let mib = |census: &Census| census.allocated as f64 / MIB;
@@ -117,8 +119,11 @@ impl Trial {
         engine.conditions.set()?;
         let path = sample.path.clone();
         let row = engine.run("range", "restoring", path, &|session, archive, roots, run| {
-            let options = RestoreOptions { range: Some(sample.range), unit: session.unit() };
-            dray_mover::restore(&session.machine, archive, roots, session.excluded(), options, run)
+            let options = RestoreOptions { unit: session.unit() };
+            let part = |entry| Entry { range: Some(sample.range), ..entry };
+            let walk = Walk::new(session.files(), roots, session.excluded());
+            let mut feed = walk.map(|found| found.map(part));
+            dray_mover::restore(&session.machine, archive, &mut feed, options, run)
         })?;
         let mut checked = sample.check(looking.files())?;
         let now = Census::take(&looking.machine, &engine.root, true);
@@ -137,8 +142,9 @@ impl Trial {
 
     fn restore(&mut self, engine: &mut Engine<'_>, looking: &Session) -> Result<(), Failure> {
         let row = engine.phase("restore", "restoring", &|session, archive, roots, run| {
-            let options = RestoreOptions { range: None, unit: session.unit() };
-            dray_mover::restore(&session.machine, archive, roots, session.excluded(), options, run)
+            let options = RestoreOptions { unit: session.unit() };
+            let mut walk = Walk::new(session.files(), roots, session.excluded());
+            dray_mover::restore(&session.machine, archive, &mut walk, options, run)
         })?;
         let after = Census::take(&looking.machine, &engine.root, true);
         let (mib, states) = (after.allocated as f64 / MIB, after.states_text());
