@@ -81,6 +81,12 @@ impl From<dray_mover::Error> for Failure {
     }
 }
 
+impl From<dray_node::config::ConfigError> for Failure {
+    fn from(error: dray_node::config::ConfigError) -> Self {
+        Self::configuration(error)
+    }
+}
+
 impl From<dray_io::Fault> for Failure {
     fn from(fault: dray_io::Fault) -> Self {
         Self { code: Code::Failed, advice: Some(fault.advice()), error: fault.into() }

@@ -3,10 +3,11 @@
 
 mod bench;
 mod commands;
-mod config;
+mod door;
 mod exit;
 mod output;
 mod report;
+mod requests;
 mod session;
 
 use std::process::ExitCode;

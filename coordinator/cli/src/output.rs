@@ -7,11 +7,12 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use dray_mover::{Error, Tally, Watch};
+use dray_wire::Reason;
 use indicatif::{HumanBytes, ProgressBar, ProgressStyle};
 use serde_json::{Value, json};
 
 use crate::exit::{Code, Failure};
+use crate::requests::Totals;
 
 /// Errors kept for the JSON report; the count of all is reported beside them.
 const ERRORS_KEPT: usize = 1000;
@@ -54,7 +55,7 @@ impl Output {
         self.result(&json!({ "error": error, "advice": failure.advice }));
     }
 
-    /// A bar that shows what a tally counts, on a terminal.
+    /// A bar that shows counts, on a terminal.
     pub(crate) fn progress(&self, verb: &str) -> ProgressBar {
         if self.json || self.quiet || !std::io::stderr().is_terminal() {
             return ProgressBar::hidden();
@@ -67,11 +68,11 @@ impl Output {
     }
 }
 
-/// Runs `work` while a bar follows `tally`.
+/// Runs `work` while a bar follows the counts of files and bytes.
 pub(crate) fn with_progress<T>(
     output: &Output,
     verb: &str,
-    tally: &Tally,
+    counts: &(dyn Fn() -> (u64, u64) + Sync),
     work: impl FnOnce() -> T,
 ) -> T {
     let bar = output.progress(verb);
@@ -82,7 +83,7 @@ pub(crate) fn with_progress<T>(
     std::thread::scope(|scope| {
         scope.spawn(|| {
             while !over.load(Ordering::Relaxed) {
-                let (files, bytes) = (Tally::count(&tally.files), Tally::count(&tally.bytes));
+                let (files, bytes) = counts();
                 let rate = bytes as f64 / bar.elapsed().as_secs_f64().max(0.001);
                 let (bytes, rate) = (HumanBytes(bytes), HumanBytes(rate as u64));
                 bar.set_message(format!("{files} files, {bytes}, {rate}/s"));
@@ -139,31 +140,29 @@ impl<'a> Reporter<'a> {
     }
 
     /// The exit code that the failures so far ask for.
-    pub(crate) fn code(&self, tally: &Tally) -> Code {
+    pub(crate) fn code(&self, totals: &Totals) -> Code {
         let Ok(kept) = self.kept.lock() else { return Code::Failed };
-        match (Tally::count(&tally.failed), kept.damage, kept.lasting) {
+        match (Totals::count(&totals.failed), kept.damage, kept.lasting) {
             (0, ..) => Code::Done,
             (_, true, _) => Code::Damage,
             (_, _, 0) => Code::Later,
             _ => Code::Failed,
         }
     }
-}
 
-impl Watch for Reporter<'_> {
-    fn failed(&self, path: &Path, error: &Error) {
-        self.output.warn(&format!("{error}\n      {}", error.advice()));
+    /// A file could not be moved.
+    pub(crate) fn failed(&self, path: &Path, error: &str, advice: &str, reason: Reason) {
+        self.output.warn(&format!("{error}\n      {advice}"));
         let Ok(mut kept) = self.kept.lock() else { return };
-        use dray_archive::Error as Archive;
-        kept.damage |=
-            matches!(error, Error::Archive(Archive::Damaged { .. } | Archive::DamagedData { .. }));
-        kept.lasting += u64::from(!error.is_transient());
+        let transient = reason == Reason::LATER;
+        kept.damage |= reason == Reason::DAMAGE;
+        kept.lasting += u64::from(!transient);
         if kept.errors.len() < ERRORS_KEPT {
             kept.errors.push(json!({
                 "path": json_path(path),
-                "error": error.to_string(),
-                "advice": error.advice(),
-                "transient": error.is_transient(),
+                "error": error,
+                "advice": advice,
+                "transient": transient,
             }));
         }
     }

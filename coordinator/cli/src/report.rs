@@ -1,10 +1,12 @@
 //! The figures of a run.
 
 use dray_mover::{Latency, Tally};
+use dray_node::Machine;
 use serde_json::{Value, json};
 
 use crate::output::{Output, Reporter};
-use crate::session::Session;
+use crate::requests::Totals;
+use crate::session::Stopwatch;
 
 pub(crate) const MIB: f64 = 1_048_576.0;
 
@@ -37,16 +39,11 @@ fn latency_json(latency: &Latency) -> Value {
     })
 }
 
-impl Report {
-    pub(crate) fn new(
-        command: &'static str,
-        session: &Session,
-        tally: &Tally,
-        reporter: &Reporter<'_>,
-    ) -> Self {
-        let rings = tally.rings();
-        let punted = session.machine.punted();
-        let detail = json!({
+/// How the engine of this process did it.
+fn detail(tally: &Tally, machine: &Machine) -> Value {
+    let punted = machine.punted();
+    let rings = tally.rings();
+    json!({
             "ring": {
                 "reads": rings.reads,
                 "writes": rings.writes,
@@ -57,16 +54,27 @@ impl Report {
             "block_latency": tally.with_blocks(latency_json),
             "file_latency": tally.with_files(latency_json),
             "peak_resident_bytes": dray_fs::peak_resident_bytes().ok(),
-        });
+    })
+}
+
+impl Report {
+    pub(crate) fn new(
+        command: &'static str,
+        stopwatch: &Stopwatch,
+        totals: &Totals,
+        reporter: &Reporter<'_>,
+        engine: Option<(&Tally, &Machine)>,
+    ) -> Self {
+        let detail = engine.map_or(Value::Null, |(tally, machine)| detail(tally, machine));
         Self {
             command,
-            files: Tally::count(&tally.files),
-            skipped: Tally::count(&tally.skipped),
-            failed: Tally::count(&tally.failed),
-            bytes: Tally::count(&tally.bytes),
-            seconds: session.seconds(),
-            cpu_seconds: session.cpu_seconds(),
-            notice: session.machine.notice(),
+            files: Totals::count(&totals.files),
+            skipped: Totals::count(&totals.skipped),
+            failed: Totals::count(&totals.failed),
+            bytes: Totals::count(&totals.bytes),
+            seconds: stopwatch.seconds(),
+            cpu_seconds: stopwatch.cpu_seconds(),
+            notice: engine.and_then(|(_, machine)| machine.notice()),
             detail,
             errors: reporter.errors(),
         }

@@ -11,21 +11,50 @@ use dray_io::World;
 use dray_io::limits::SLOT_BYTES;
 use dray_node::{Machine, MachineOptions};
 
-use crate::config::{ArchiveConfig, Config, RingKind};
 use crate::exit::Failure;
+use dray_node::config::{ArchiveConfig, Config, Hash, RingKind};
 
 /// A machine and the figures of a run on it.
 pub(crate) struct Session {
     pub(crate) machine: Machine,
     pub(crate) config: Config,
+    pub(crate) stopwatch: Stopwatch,
+}
+
+/// Time and CPU time since it was made.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Stopwatch {
     began: Instant,
     cpu: Duration,
+}
+
+impl Stopwatch {
+    fn start() -> Self {
+        Self { began: Instant::now(), cpu: dray_fs::process_cpu() }
+    }
+
+    pub(crate) fn seconds(&self) -> f64 {
+        self.began.elapsed().as_secs_f64()
+    }
+
+    /// User and system time of this process.
+    pub(crate) fn cpu_seconds(&self) -> f64 {
+        dray_fs::process_cpu().saturating_sub(self.cpu).as_secs_f64()
+    }
+}
+
+/// Reads the configuration that the command line names.
+pub(crate) fn load(config: Option<&Path>) -> Result<Config, Failure> {
+    Config::load(config).map_err(|error| Failure {
+        advice: Some("make one with `dray init`, or name it with --config"),
+        ..Failure::configuration(error)
+    })
 }
 
 impl Session {
     /// With the configuration that the command line names.
     pub(crate) fn open(config: Option<&Path>) -> Result<Self, Failure> {
-        Ok(Self::with(Config::load(config)?))
+        Ok(Self::with(load(config)?))
     }
 
     pub(crate) fn with(config: Config) -> Self {
@@ -40,7 +69,7 @@ impl Session {
             RingKind::Blocking => dray_node::RingChoice::Blocking,
         };
         let machine = Machine::new(&options);
-        Self { machine, config, began: Instant::now(), cpu: dray_fs::process_cpu() }
+        Self { machine, config, stopwatch: Stopwatch::start() }
     }
 
     pub(crate) fn files(&self) -> &LinuxFiles {
@@ -56,13 +85,9 @@ impl Session {
         }
     }
 
-    pub(crate) fn seconds(&self) -> f64 {
-        self.began.elapsed().as_secs_f64()
-    }
-
-    /// User and system time of this process since the session began.
-    pub(crate) fn cpu_seconds(&self) -> f64 {
-        dray_fs::process_cpu().saturating_sub(self.cpu).as_secs_f64()
+    /// Whether every file gets a strong hash.
+    pub(crate) fn hash(&self) -> bool {
+        self.config.engine.hash == Hash::Blake3
     }
 
     /// The archive with this name, or the only one.
@@ -80,6 +105,14 @@ impl Session {
                 _ => Err(Failure::usage("several archives: say which with --archive NAME")),
             },
         }
+    }
+
+    /// The name of the managed file system that paths are in.
+    pub(crate) fn managed_name(&self, roots: &[PathBuf]) -> String {
+        let fs = roots.first().and_then(|root| self.config.fs_of(root));
+        fs.map_or_else(String::new, |fs| {
+            fs.name.clone().unwrap_or_else(|| fs.path.display().to_string())
+        })
     }
 
     pub(crate) fn open_archive(
@@ -129,11 +162,6 @@ impl Session {
         }
         let archive = archive.ok_or_else(|| Failure::usage("name at least one path"))?;
         Ok((drop_nested(roots), archive))
-    }
-
-    /// Directories that are never archived: the archives themselves.
-    pub(crate) fn excluded(&self) -> Vec<PathBuf> {
-        self.config.archive.iter().filter_map(|archive| archive.directory.clone()).collect()
     }
 }
 

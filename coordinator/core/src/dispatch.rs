@@ -72,8 +72,7 @@ impl Coordinator {
         for class in lane.classes() {
             let Some(bucket) = self.queue.steal(victim, class) else { continue };
             let file_system = self.queue.bucket(bucket).key.file_system;
-            let reaches =
-                self.nodes.get(slot).is_some_and(|node| node.file_systems.contains(&file_system));
+            let reaches = self.nodes.get(slot).is_some_and(|node| node.reaches(file_system));
             let node = if reaches { slot } else { victim };
             self.queue.assign(bucket, Some(node), false);
             return reaches;

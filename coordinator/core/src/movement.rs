@@ -50,7 +50,7 @@ fn check(it: &Submit) -> Result<(), Refusal> {
         return Err(unknown("flags", it.flags.into()));
     }
     for item in &it.items.0 {
-        if !(KIND_FILE..=KIND_OTHER).contains(&item.kind) {
+        if !(KIND_FILE..=KIND_LINK).contains(&item.kind) {
             return Err(unknown("kind of file", item.kind.into()));
         }
         if item.offset.checked_add(item.length).is_none() {
@@ -321,5 +321,7 @@ impl Coordinator {
             && request.kind == KIND_FILE
             && request.length == 0
             && request.size >= self.setup.split_bytes
+            // A node that is alone shares it among its cores by itself, and flushes once.
+            && self.nodes.iter().filter(|(_, node)| node.connection.is_some()).count() > 1
     }
 }

@@ -53,7 +53,9 @@ pub(crate) struct Node {
     pub(crate) connection: Option<u32>,
     pub(crate) cores: u16,
     /// By index.
-    pub(crate) file_systems: BTreeSet<u32>,
+    file_systems: BTreeSet<u32>,
+    /// It reaches all.
+    everywhere: bool,
     /// Until then it may act, on the coordinator's clock.
     pub(crate) lease_until_ns: u64,
     pub(crate) lanes: [Window; 2],
@@ -70,6 +72,11 @@ pub(crate) struct Node {
 }
 
 impl Node {
+    //= docs/wire.md#w-67
+    pub(crate) fn reaches(&self, file_system: u32) -> bool {
+        self.everywhere || self.file_systems.contains(&file_system)
+    }
+
     pub(crate) fn has_room(&self, lane: Lane) -> bool {
         let window = &self.lanes[lane as usize];
         let orders = WINDOW_ORDERS * u32::from(self.cores.max(1));
@@ -173,6 +180,7 @@ impl Coordinator {
             connection: Some(at.0),
             cores,
             file_systems: file_systems.collect(),
+            everywhere: it.file_systems.0.contains(&[0; 16]),
             lease_until_ns: self.lease_end(),
             lanes: <[Window; 2]>::default(),
             core_parts: vec![0; usize::from(cores)],
@@ -260,9 +268,10 @@ impl Coordinator {
 
     /// Nodes that could take work on a file system, with what they have.
     pub(crate) fn candidates(&self, file_system: u32) -> (Vec<u16>, Vec<Candidate>) {
-        let able = self.nodes.iter().filter(|(_, node)| {
-            node.connection.is_some() && node.file_systems.contains(&file_system)
-        });
+        let able = self
+            .nodes
+            .iter()
+            .filter(|(_, node)| node.connection.is_some() && node.reaches(file_system));
         let candidate = |(slot, node): (u16, &Node)| {
             let under_way: u64 = node.lanes.iter().map(|lane| u64::from(lane.items)).sum();
             (slot, Candidate { seed: node.seed, load: self.queue.backlog(slot) + under_way })

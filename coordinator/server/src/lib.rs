@@ -7,5 +7,6 @@ mod hub;
 mod limits;
 mod server;
 
+pub use dray_core::Setup as CoreSetup;
 pub use error::{Error, Result};
 pub use server::Server;

@@ -330,10 +330,13 @@ impl<W: Files> Archive<W> {
         }
     }
 
-    /// Ends writing. What is not closed is settled by the next writer.
-    pub fn close(self, files: &W) -> Result<()> {
-        let Writing { current, full } =
-            self.writing.into_inner().unwrap_or_else(PoisonError::into_inner);
+    /// Ends writing, until something is reserved again. What is not closed is settled by the next
+    /// writer.
+    pub fn close(&self, files: &W) -> Result<()> {
+        let (current, full) = {
+            let mut writing = lock(&self.writing);
+            (writing.current.take(), std::mem::take(&mut writing.full))
+        };
         let volumes = full.into_iter().chain(current).filter_map(Arc::into_inner);
         // The first failure is told; the others are closed all the same.
         volumes.map(|volume| volume.close(files)).fold(Ok(()), Result::and)

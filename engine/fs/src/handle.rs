@@ -1,8 +1,10 @@
 //! Kernel handles: what `name_to_handle_at` says of a file, and opening by it.
 
 use std::io;
+use std::os::fd::{AsFd, AsRawFd};
+use std::path::{Path, PathBuf};
 
-use dray_io::Access;
+use dray_io::{Access, Files, Handle};
 use rustix::io::Errno;
 use zerocopy::IntoBytes;
 
@@ -62,6 +64,54 @@ impl LinuxFiles {
             mount_point(mount).ok_or_else(|| io::ErrorKind::PermissionDenied.into())
         };
         access::open(&opener, access, self.privileged.then_some(&directory as _))
+    }
+}
+
+impl LinuxFiles {
+    /// The path of a file that is known by its handle alone, as it is at the moment; `root` is any
+    /// directory of its file system. `Stale` if it is gone. Needs `CAP_DAC_READ_SEARCH`.
+    pub fn path_by_handle(&self, root: &Path, handle: Handle) -> io::Result<PathBuf> {
+        let mount = self.open(root, Access::Look)?;
+        let like = self.kernel_handle(&mount)?;
+        let file = self.by_handle(&mount, &like.of_same_kind(handle)?, Access::Inspect)?;
+        let opened = self.stat(&file)?.handle;
+        let path = std::fs::read_link(format!("/proc/self/fd/{}", file.as_fd().as_raw_fd()))?;
+        // Where the kernel knows no name for it, what it gives leads elsewhere or nowhere.
+        let named = self.open(&path, Access::Inspect).and_then(|named| self.stat(&named))?;
+        if opened == handle && named.handle == handle { Ok(path) } else { Err(Errno::STALE.into()) }
+    }
+}
+
+impl KernelHandle {
+    /// The handle of another file of the same file system, encoded as this one is.
+    fn of_same_kind(&self, handle: Handle) -> io::Result<Self> {
+        let short = |inode: u64| u32::try_from(inode).map_err(|_| io::ErrorKind::Unsupported);
+        let (inode, generation) = (handle.inode.to_le_bytes(), handle.generation.to_le_bytes());
+        let mut bytes = self.bytes.clone();
+        let (at, other): (usize, &[u8]) = match self.kind {
+            kind if INODE32.contains(&kind) && bytes.len() != TMPFS_BYTES as usize => {
+                // XFS takes the long form, too, and needs it for large numbers.
+                match short(handle.inode) {
+                    Ok(_) => (4, &inode[..4]),
+                    Err(_) => {
+                        let kind = INODE64[0];
+                        return Ok(Self { kind, bytes: [&inode[..], &generation].concat() });
+                    }
+                }
+            }
+            kind if INODE64.contains(&kind) => (8, &inode),
+            kind if BTRFS.contains(&kind) => (16, &inode),
+            _ => return Err(io::ErrorKind::Unsupported.into()),
+        };
+        let kind = match self.kind {
+            kind if INODE32.contains(&kind) => INODE32[0],
+            kind if INODE64.contains(&kind) => INODE64[0],
+            _ => BTRFS[0],
+        };
+        bytes.truncate(at + 4);
+        bytes.get_mut(..other.len()).ok_or(io::ErrorKind::Unsupported)?.copy_from_slice(other);
+        bytes.get_mut(at..).ok_or(io::ErrorKind::Unsupported)?.copy_from_slice(&generation);
+        Ok(Self { kind, bytes })
     }
 }
 

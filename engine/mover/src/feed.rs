@@ -24,12 +24,14 @@ pub struct Entry {
     pub handle: Option<Handle>,
     /// What to restore, widened to checksum blocks; `None` for all. No other verb looks at it.
     pub range: Option<Range>,
+    /// Another name of a file that is in the archive under its first: only the name is recorded.
+    pub link: bool,
 }
 
 impl Entry {
     /// Whatever is at `path`, all of it.
     pub fn new(path: PathBuf, kind: Kind) -> Self {
-        Self { path, kind, handle: None, range: None }
+        Self { path, kind, handle: None, range: None, link: false }
     }
 
     /// Fails if what was opened under the name is not the file that was meant. To be asked of the

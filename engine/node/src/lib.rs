@@ -1,9 +1,16 @@
-//! The machine as a world for the engine: its files, its threads, its cores.
+//! A node: the machine as a world for the engine, the orders that it takes, and drayd around both.
 #![forbid(unsafe_code)]
 
+mod agent;
+pub mod config;
 mod extract;
 mod machine;
+mod node;
+pub mod places;
+mod worker;
 
 pub use dray_ring::{RingChoice, RingSetup};
 pub use extract::{Extracted, Extraction};
 pub use machine::{Machine, MachineOptions};
+pub use node::{Finished, NodeError, Standalone, excluded};
+pub use worker::admission;

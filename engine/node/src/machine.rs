@@ -1,5 +1,6 @@
 //! Pinned cores with rings, and hands.
 
+use std::cell::RefCell;
 use std::io;
 use std::sync::Mutex;
 use std::time::Instant;
@@ -139,6 +140,67 @@ impl World for Machine {
             }
             // One core that works moves everything.
             if worked { Ok(()) } else { outcome }
+        })
+    }
+}
+
+thread_local! {
+    /// The ring of a thread that is a core for longer than one job: a ring belongs to the thread
+    /// that made it, and its memory is dear.
+    static RING: RefCell<Option<CoreRing<LinuxFile>>> = const { RefCell::new(None) };
+}
+
+/// One core of a machine: the thread that calls. Its ring is kept from job to job.
+pub(crate) struct OneCore<'a> {
+    machine: &'a Machine,
+    index: usize,
+}
+
+impl<'a> OneCore<'a> {
+    /// Pins the calling thread.
+    pub(crate) fn new(machine: &'a Machine, index: usize) -> Self {
+        machine.pin(index);
+        Self { machine, index }
+    }
+}
+
+impl World for OneCore<'_> {
+    type File = LinuxFile;
+    type Files = LinuxFiles;
+    type Ring = CoreRing<LinuxFile>;
+
+    fn files(&self) -> &LinuxFiles {
+        &self.machine.files
+    }
+
+    fn ticks(&self) -> u64 {
+        self.machine.ticks()
+    }
+
+    fn hand_count(&self) -> usize {
+        1
+    }
+
+    fn core_count(&self) -> usize {
+        1
+    }
+
+    fn hands(&self, job: &(dyn Fn(usize) + Sync)) {
+        job(0);
+    }
+
+    fn cores(&self, job: &(dyn Fn(usize, &mut CoreRing<LinuxFile>) + Sync)) -> io::Result<()> {
+        RING.with_borrow_mut(|kept| {
+            if kept.is_none() {
+                let (ring, notice) = CoreRing::new(&self.machine.ring)?;
+                if let (Some(notice), Ok(mut known)) = (notice, self.machine.notice.lock()) {
+                    known.get_or_insert(notice);
+                }
+                *kept = Some(ring);
+            }
+            let ring = kept.as_mut().expect("made above");
+            job(self.index, ring);
+            Ok(())
         })
     }
 }

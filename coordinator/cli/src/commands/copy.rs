@@ -2,21 +2,23 @@
 
 use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::Ordering;
 
 use anyhow::Context;
 use clap::Args;
 use dray_fs::{LinuxFile, LinuxFiles, device_size, open_device_exclusive, queue_limits};
 use dray_io::limits::SUM_BLOCK;
 use dray_io::{Access, Context as _, Fault, Files, Operation};
-use dray_mover::{CopyOptions, Run, Side, Standing, Tally, copy, standing};
+use dray_mover::{CopyOptions, Error, Run, Side, Standing, Tally, Watch, copy, standing};
 use serde_json::json;
 
 use super::init::refusal;
-use crate::config::{Config, Engine};
 use crate::exit::{Code, Failure};
 use crate::output::{Output, Reporter, with_progress};
 use crate::report::Report;
+use crate::requests::Totals;
 use crate::session::Session;
+use dray_node::config::{Config, Engine};
 
 #[derive(Debug, Args)]
 pub(crate) struct Options {
@@ -112,7 +114,7 @@ fn open_source(files: &LinuxFiles, path: &Path) -> Result<End, Failure> {
     let (stat, standing) = standing(files, &file, &path)?;
     // What is not on disk would be copied as zeros.
     if matches!(standing, Standing::Away { .. } | Standing::Foreign(_)) {
-        return Err(dray_mover::Error::NotResident { path }.into());
+        return Err(Error::NotResident { path }.into());
     }
     Ok(End { path, file, size: stat.size, is_lun: false })
 }
@@ -151,7 +153,7 @@ fn check_distinct(source: &Path, target: &Path) -> Result<(), Failure> {
         a.file_type().is_block_device() && b.file_type().is_block_device() && a.rdev() == b.rdev();
     if same_device || (a.dev(), a.ino()) == (b.dev(), b.ino()) {
         let (source_path, target) = (source.to_owned(), target.to_owned());
-        return Err(dray_mover::Error::SameFile { source_path, target }.into());
+        return Err(Error::SameFile { source_path, target }.into());
     }
     if !b.file_type().is_file() && !b.file_type().is_block_device() {
         return Err(Failure::usage(format!("{} is neither a file nor a LUN", target.display())));
@@ -179,6 +181,13 @@ fn unit(session: &Session, source: &End, target: &End) -> u32 {
     u32::try_from((least / SUM_BLOCK).max(1) * SUM_BLOCK).unwrap_or(u32::MAX)
 }
 
+/// One file only: whether it was copied is what `copy` returns.
+struct Alone;
+
+impl Watch for Alone {
+    fn failed(&self, _path: &Path, _error: &Error) {}
+}
+
 fn transfer(
     session: &Session,
     options: &Options,
@@ -188,14 +197,18 @@ fn transfer(
     finish: impl FnOnce() -> Result<(), Failure>,
 ) -> Result<Code, Failure> {
     let (tally, reporter) = (Tally::default(), Reporter::new(output));
-    let run = Run { tally: &tally, watch: &reporter };
+    let run = Run { tally: &tally, watch: &Alone };
+    let counts = || (0, Tally::count(&tally.bytes));
     let unit = unit(session, source, target);
-    let moved = with_progress(output, "copying", &tally, || {
+    let moved = with_progress(output, "copying", &counts, || {
         let options = CopyOptions { unit, verify: options.verify };
         copy(&session.machine, &source.side(), &target.side(), options, &run)
     })?;
     finish()?;
-    let report = Report::new("copy", session, &tally, &reporter);
+    let totals = Totals::default();
+    totals.bytes.store(Tally::count(&tally.bytes), Ordering::Relaxed);
+    let engine = Some((&tally, &session.machine));
+    let report = Report::new("copy", &session.stopwatch, &totals, &reporter, engine);
     let mut value = report.json();
     value["crc32c"] = json!(format!("{:08x}", moved.sum));
     value["holes"] = json!(moved.holes);

@@ -8,9 +8,12 @@ use dray_archive::{Archive, VolumePlace};
 use dray_fs::{LinuxFiles, device_size, open_device_exclusive};
 use serde_json::json;
 
-use crate::config::{ArchiveConfig, Config, FsConfig, VOLUME_BYTES, check_volume_bytes, location};
 use crate::exit::{Code, Failure};
 use crate::output::{Output, json_path};
+use crate::session::load;
+use dray_node::config::{
+    ArchiveConfig, Config, FsConfig, VOLUME_BYTES, check_volume_bytes, location,
+};
 
 /// Bytes at the start of a LUN that must be empty: file systems, partition tables and volumes all
 /// leave something there.
@@ -44,7 +47,7 @@ pub(crate) fn run(
     output: &Output,
 ) -> Result<Code, Failure> {
     let path = location(config);
-    let mut written = if path.exists() { Config::load(Some(&path))? } else { Config::default() };
+    let mut written = if path.exists() { load(Some(&path))? } else { Config::default() };
     prepare(options, &path, &mut written).map_err(Failure::configuration)?;
     written.write(&path).map_err(Failure::configuration)?;
     output.say(&format!("archive {} made; configuration in {}", options.name, path.display()));
@@ -64,7 +67,7 @@ pub(super) fn prepare(options: &Options, path: &Path, config: &mut Config) -> an
     let entry = make_archive(options, path)?;
     config.archive.push(entry);
     config.fs.retain(|known| known.path != fs);
-    config.fs.push(FsConfig { path: fs, archive: options.name.clone() });
+    config.fs.push(FsConfig { path: fs, archive: options.name.clone(), name: None });
     Ok(())
 }
 

@@ -3,16 +3,19 @@
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use dray_archive::Archive;
 use dray_fs::LinuxFiles;
 use dray_io::Range;
-use dray_mover::{ArchiveOptions, Entry, RemoveOptions, RestoreOptions, Run, Tally, Walk};
+use dray_mover::Tally;
+use dray_node::{Finished, excluded};
+use dray_wire::Verb;
+use dray_wire::messages::ACCEPT_CONTENT;
 
-use crate::config::Hash;
+use crate::door::{Door, host};
 use crate::exit::{Code, Failure};
 use crate::output::{Output, Reporter, with_progress};
 use crate::report::Report;
-use crate::session::Session;
+use crate::requests::{Ask, Totals, run_tree};
+use crate::session::{Session, Stopwatch};
 
 #[derive(Debug, Args)]
 pub(crate) struct RestoreArguments {
@@ -41,38 +44,116 @@ fn parse_range(text: &str) -> Result<Range, String> {
     if length == 0 { Err("the range is empty".to_owned()) } else { Ok(Range::new(offset, end)) }
 }
 
-type Job<'a> =
-    &'a dyn Fn(&Session, &Archive<LinuxFiles>, Vec<PathBuf>, &Run<'_>) -> dray_mover::Result<()>;
+/// Whether it was done to the end.
+type Outcome = Result<(), Failure>;
 
-/// Runs `job` on the archive of `paths` and reports.
+/// A tree, what is to be done with it, and how that went.
+pub(crate) struct Movement<'a> {
+    pub(crate) command: &'static str,
+    pub(crate) verb: &'a str,
+    pub(crate) ask: Ask,
+    pub(crate) totals: Totals,
+    pub(crate) reporter: Reporter<'a>,
+}
+
+impl<'a> Movement<'a> {
+    pub(crate) fn new(command: &'static str, verb: &'a str, ask: Ask, output: &'a Output) -> Self {
+        let (totals, reporter) = (Totals::default(), Reporter::new(output));
+        Self { command, verb, ask, totals, reporter }
+    }
+
+    /// Has it done, through the daemon of this machine or else in this process. The report comes
+    /// also where it was not done to the end.
+    pub(crate) fn run(
+        &self,
+        session: Session,
+        paths: &[PathBuf],
+        output: &Output,
+    ) -> Result<(Report, Outcome), Failure> {
+        let (roots, _) = session.managed(paths)?;
+        let Some(mut door) = Door::to_daemon(&session.config)? else {
+            return self
+                .run_here(session, paths, output)
+                .map(|(report, outcome, _)| (report, outcome));
+        };
+        door.use_session(None, &session.managed_name(&roots))?;
+        let tree = (roots, excluded(&session.config));
+        let outcome = self.follow(&mut door, session.files(), tree, output);
+        let closed = door.close();
+        let report = self.report(&session.stopwatch, None);
+        Ok((report, outcome.and(closed.map(drop))))
+    }
+
+    /// The same in this process, whatever daemons there are; with the figures of the engine.
+    pub(crate) fn run_here(
+        &self,
+        session: Session,
+        paths: &[PathBuf],
+        output: &Output,
+    ) -> Result<(Report, Outcome, Option<Finished>), Failure> {
+        let (roots, archive) = session.managed(paths)?;
+        let (archive, stopwatch) = (archive.name.clone(), session.stopwatch);
+        let tree = (roots, excluded(&session.config));
+        let mut door = host(session, &archive, self.command)?;
+        let outcome = self.follow(&mut door, &LinuxFiles::new(), tree, output);
+        // Closing before reporting: what it gives back and notes is part of the work.
+        let (finished, closed) = match door.close() {
+            Ok(finished) => (finished, Ok(())),
+            Err(failure) => (None, Err(failure)),
+        };
+        let report = self.report(&stopwatch, finished.as_ref());
+        Ok((report, outcome.and(closed), finished))
+    }
+
+    fn follow(
+        &self,
+        door: &mut Door,
+        files: &LinuxFiles,
+        tree: (Vec<PathBuf>, Vec<PathBuf>),
+        output: &Output,
+    ) -> Result<(), Failure> {
+        // Bytes as they move, where that can be seen.
+        let live = door.hosted.as_ref().map(|hosted| hosted.watch());
+        let counts = || {
+            let files = Totals::count(&self.totals.files);
+            let bytes = match &live {
+                Some(live) => Tally::count(&live.tally().bytes),
+                None => Totals::count(&self.totals.bytes),
+            };
+            (files, bytes)
+        };
+        with_progress(output, self.verb, &counts, || {
+            run_tree(door, files, tree, self.ask, &self.totals, &self.reporter)
+        })
+    }
+
+    fn report(&self, stopwatch: &Stopwatch, engine: Option<&Finished>) -> Report {
+        Report::new(
+            self.command,
+            stopwatch,
+            &self.totals,
+            &self.reporter,
+            engine.map(|it| (it.tally(), it.machine())),
+        )
+    }
+}
+
+/// Runs a command and reports.
 fn run(
     command: &'static str,
     verb: &str,
+    ask: Ask,
     paths: &[PathBuf],
     config: Option<&Path>,
     output: &Output,
-    job: Job<'_>,
 ) -> Result<Code, Failure> {
-    let session = Session::open(config)?;
-    let (roots, archive) = session.managed(paths)?;
-    let archive = session.open_archive(archive)?;
-    let (tally, reporter) = (Tally::default(), Reporter::new(output));
-    let run = Run { tally: &tally, watch: &reporter };
-    let outcome = with_progress(output, verb, &tally, || job(&session, &archive, roots, &run));
-    // Closing before reporting: what it gives back and notes is part of the work.
-    let closed = archive.close(session.files());
-    let report = Report::new(command, &session, &tally, &reporter);
+    let movement = Movement::new(command, verb, ask, output);
+    let (report, outcome) = movement.run(Session::open(config)?, paths, output)?;
     if outcome.is_ok() || !output.json {
         report.show(output);
     }
     outcome?;
-    closed?;
-    Ok(reporter.code(&tally))
-}
-
-/// Everything under `roots` that is not the archive's own.
-fn walk(session: &Session, roots: Vec<PathBuf>) -> Walk<'_, LinuxFiles> {
-    Walk::new(session.files(), roots, session.excluded())
+    Ok(movement.reporter.code(&movement.totals))
 }
 
 pub(crate) fn archive(
@@ -80,13 +161,7 @@ pub(crate) fn archive(
     config: Option<&Path>,
     output: &Output,
 ) -> Result<Code, Failure> {
-    run("archive", "archiving", paths, config, output, &|session, archive, roots, run| {
-        let options = ArchiveOptions {
-            hash: session.config.engine.hash == Hash::Blake3,
-            unit: session.unit(),
-        };
-        dray_mover::archive(&session.machine, archive, &mut walk(session, roots), options, run)
-    })
+    run("archive", "archiving", Ask::new(Verb::ARCHIVE), paths, config, output)
 }
 
 pub(crate) fn release(
@@ -94,10 +169,8 @@ pub(crate) fn release(
     config: Option<&Path>,
     output: &Output,
 ) -> Result<Code, Failure> {
-    let code =
-        run("release", "releasing", paths, config, output, &|session, archive, roots, run| {
-            dray_mover::release(&session.machine, archive, &mut walk(session, roots), run)
-        })?;
+    let ask = Ask::new(Verb::RELEASE);
+    let code = run("release", "releasing", ask, paths, config, output)?;
     output.say(
         "released files read as zeros until they are restored: nothing recalls them by itself in \
          standalone mode",
@@ -110,13 +183,8 @@ pub(crate) fn restore(
     config: Option<&Path>,
     output: &Output,
 ) -> Result<Code, Failure> {
-    let paths = &arguments.paths;
-    run("restore", "restoring", paths, config, output, &|session, archive, roots, run| {
-        let options = RestoreOptions { unit: session.unit() };
-        let part = |entry| Entry { range: arguments.range, ..entry };
-        let mut feed = walk(session, roots).map(|found| found.map(part));
-        dray_mover::restore(&session.machine, archive, &mut feed, options, run)
-    })
+    let ask = Ask { range: arguments.range, ..Ask::new(Verb::RESTORE) };
+    run("restore", "restoring", ask, &arguments.paths, config, output)
 }
 
 pub(crate) fn remove(
@@ -124,9 +192,7 @@ pub(crate) fn remove(
     config: Option<&Path>,
     output: &Output,
 ) -> Result<Code, Failure> {
-    let paths = &arguments.paths;
-    run("remove", "removing", paths, config, output, &|session, archive, roots, run| {
-        let options = RemoveOptions { accept_content: arguments.accept_content };
-        dray_mover::remove(&session.machine, archive, &mut walk(session, roots), options, run)
-    })
+    let flags = if arguments.accept_content { ACCEPT_CONTENT } else { 0 };
+    let ask = Ask { flags, ..Ask::new(Verb::REMOVE) };
+    run("remove", "removing", ask, &arguments.paths, config, output)
 }

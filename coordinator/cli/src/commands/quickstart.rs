@@ -23,11 +23,11 @@ use self::scratch::Scratch;
 use self::tree::Census;
 use self::trial::Trial;
 use super::init;
-use crate::config::{Config, VOLUME_BYTES};
 use crate::exit::{Code, Failure};
 use crate::output::{Output, json_path, text_path};
 use crate::report::MIB;
 use crate::session::Session;
+use dray_node::config::{Config, VOLUME_BYTES};
 
 #[derive(Debug, Args)]
 pub(crate) struct Options {

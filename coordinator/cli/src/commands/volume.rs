@@ -11,10 +11,10 @@ use dray_io::{Aligned, Kind, Range};
 use dray_node::{Extracted, Extraction};
 use serde_json::{Value, json};
 
-use crate::config::{ArchiveConfig, VOLUME_BYTES};
 use crate::exit::{Code, Failure};
 use crate::output::{Output, json_path, text_path};
 use crate::session::{Session, catalog_path};
+use dray_node::config::{ArchiveConfig, VOLUME_BYTES};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum VolumeCommand {
@@ -86,7 +86,7 @@ impl WhichArchive {
             volume_bytes: VOLUME_BYTES,
             catalog: None,
         };
-        Ok((Session::with(crate::config::Config::default()), archive))
+        Ok((Session::with(dray_node::config::Config::default()), archive))
     }
 
     fn open(&self, config: Option<&Path>) -> Result<Opened, Failure> {

@@ -52,3 +52,5 @@ pub const KIND_FILE: u8 = 1;
 pub const KIND_DIRECTORY: u8 = 2;
 pub const KIND_SYMLINK: u8 = 3;
 pub const KIND_OTHER: u8 = 4;
+/// Another name of a file that is in the archive under its first: only the name is recorded.
+pub const KIND_LINK: u8 = 5;

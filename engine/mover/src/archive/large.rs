@@ -35,7 +35,7 @@ impl<W: World> Batch<'_, '_, W> {
         let file = files.open(path, Access::ReadDirect).during(Operation::Open, path)?;
         let (stat, standing) = standing(files, &file, path)?;
         entry.check(&stat)?;
-        let again = stat.links > 1 && self.shared.is_under_way(stat.handle);
+        let again = stat.links > 1 && (entry.link || self.shared.is_under_way(stat.handle));
         if !again && let Some(why) = refusal(&standing, path)? {
             self.shared.run.skipped(path, why);
             return Ok(None);

@@ -120,7 +120,7 @@ impl<'a, 'w, W: World> Hand<'a, 'w, W> {
         let now = files.now();
         // Before the state is looked at: under its first name the file may be archived by now.
         let several = stat.kind != Kind::Directory && stat.links > 1;
-        let again = several && self.shared.is_under_way(stat.handle);
+        let again = several && (entry.link || self.shared.is_under_way(stat.handle));
         if !again {
             if let Some(why) = refusal(&standing, path)? {
                 return Ok(Verdict::Skip(why));

@@ -14,12 +14,22 @@ const ARROWS: [(&str, &[&str]); 17] = [
     ("dray-fs", &["dray-io"]),
     ("dray-archive", &["dray-io"]),
     ("dray-mover", &["dray-io", "dray-archive"]),
-    ("dray-node", &["dray-io", "dray-ring", "dray-fs", "dray-mover", "dray-archive"]),
+    ("dray-client", &["dray-wire", "dray-link"]),
+    ("dray-server", &["dray-wire", "dray-core", "dray-link"]),
+    ("dray-node", NODE),
+    ("dray-link", &[]),
+    ("dray-ring", &["dray-io"]),
+    ("dray-fs", &["dray-io"]),
+    ("dray-archive", &["dray-io"]),
+    ("dray-mover", &["dray-io", "dray-archive"]),
+    ("dray-client", &["dray-wire", "dray-link"]),
+    ("dray-server", &["dray-wire", "dray-core", "dray-link"]),
+    ("dray-node", NODE),
     ("dray-link", &[]),
     ("dray-client", &["dray-wire", "dray-link"]),
     ("dray-server", &["dray-wire", "dray-core", "dray-link"]),
     ("dray-bench", &[]),
-    ("dray-cli", &["dray-io", "dray-fs", "dray-archive", "dray-mover", "dray-node", "dray-bench"]),
+    ("dray-cli", CLI),
     ("dray-sim", &["dray-io"]),
     ("dray-e2e", EVERYTHING),
     ("dray-tidy", EVERYTHING),
@@ -27,6 +37,31 @@ const ARROWS: [(&str, &[&str]); 17] = [
 ];
 
 const EVERYTHING: &[&str] = &["*"];
+
+/// Where engine and coordinator meet.
+const NODE: &[&str] = &[
+    "dray-io",
+    "dray-ring",
+    "dray-fs",
+    "dray-mover",
+    "dray-archive",
+    "dray-wire",
+    "dray-link",
+    "dray-client",
+    "dray-server",
+];
+
+const CLI: &[&str] = &[
+    "dray-io",
+    "dray-fs",
+    "dray-archive",
+    "dray-mover",
+    "dray-wire",
+    "dray-link",
+    "dray-client",
+    "dray-node",
+    "dray-bench",
+];
 
 /// Further arrows of tests inside a crate.
 const DEV_ARROWS: [(&str, &[&str]); 3] = [

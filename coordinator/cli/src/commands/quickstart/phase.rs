@@ -1,18 +1,18 @@
 //! One phase of the trial on the engine, measured by itself.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use dray_archive::Archive;
-use dray_fs::LinuxFiles;
 use dray_io::{RingCounters, World};
-use dray_mover::{Error, Latency, Run, Tally, Watch};
+use dray_mover::Latency;
 use serde_json::{Value, json};
 
-use crate::config::Config;
+use crate::commands::movement::Movement;
 use crate::exit::{Code, Failure};
-use crate::output::{Output, Reporter, with_progress};
-use crate::report::{MIB, Report};
+use crate::output::Output;
+use crate::report::MIB;
+use crate::requests::Ask;
 use crate::session::Session;
+use dray_node::config::Config;
 
 /// One line of the report.
 #[derive(Debug, Default)]
@@ -95,10 +95,6 @@ pub(super) struct Engine<'a> {
     pub(super) notice: Option<String>,
 }
 
-/// The job of a phase.
-pub(super) type Job<'j> =
-    &'j dyn Fn(&Session, &Archive<LinuxFiles>, Vec<PathBuf>, &Run<'_>) -> dray_mover::Result<()>;
-
 impl Engine<'_> {
     /// Keeps the worst exit code so far.
     pub(super) fn note(&mut self, code: Code) {
@@ -113,16 +109,16 @@ impl Engine<'_> {
         }
     }
 
-    /// Runs `job` on the whole tree under the usual conditions.
+    /// Has the whole tree moved under the usual conditions.
     pub(super) fn phase(
         &mut self,
         name: &'static str,
         verb: &str,
-        job: Job<'_>,
+        ask: Ask,
     ) -> Result<Row, Failure> {
         self.conditions.set()?;
         let root = self.root.clone();
-        self.run(name, verb, root, job)
+        self.run(name, verb, root, ask)
     }
 
     pub(super) fn run(
@@ -130,24 +126,19 @@ impl Engine<'_> {
         name: &'static str,
         verb: &str,
         root: PathBuf,
-        job: Job<'_>,
+        ask: Ask,
     ) -> Result<Row, Failure> {
+        let movement = Movement::new(name, verb, ask, self.output);
         let session = Session::with(self.config.clone());
-        let archive = session.open_archive(session.archive_config(None)?)?;
-        let (tally, reporter) = (Tally::default(), Reporter::new(self.output));
-        let watch = UntilInterrupted(&reporter);
-        let run = Run { tally: &tally, watch: &watch };
-        let outcome =
-            with_progress(self.output, verb, &tally, || job(&session, &archive, vec![root], &run));
-        let closed = archive.close(session.files());
-        let report = Report::new(name, &session, &tally, &reporter);
+        let (report, outcome, finished) = movement.run_here(session, &[root], self.output)?;
         outcome?;
-        closed?;
-        self.note(reporter.code(&tally));
+        self.note(movement.reporter.code(&movement.totals));
+        let Some(finished) = finished else { return Err(Failure::usage("a daemon did it")) };
+        let tally = finished.tally();
         self.rings += tally.rings();
-        self.worker_runs += session.machine.punted().runs;
-        self.cores = session.machine.core_count();
-        self.notice = self.notice.take().or_else(|| session.machine.notice());
+        self.worker_runs += finished.machine().punted().runs;
+        self.cores = finished.machine().core_count();
+        self.notice = self.notice.take().or_else(|| finished.machine().notice());
         Ok(Row {
             name,
             files: report.files,
@@ -164,15 +155,4 @@ impl Engine<'_> {
 
 fn percentiles(latency: &Latency) -> Option<[u64; 2]> {
     (latency.count() > 0).then(|| [latency.percentile(50.0), latency.percentile(99.0)])
-}
-
-/// Passes failures on, but not those of files that are being removed after an interrupt.
-struct UntilInterrupted<'a>(&'a Reporter<'a>);
-
-impl Watch for UntilInterrupted<'_> {
-    fn failed(&self, path: &Path, error: &Error) {
-        if !dray_bench::interrupted() {
-            self.0.failed(path, error);
-        }
-    }
 }

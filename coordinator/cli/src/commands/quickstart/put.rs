@@ -14,8 +14,8 @@ use dray_mover::Walk;
 use serde_json::json;
 
 use super::phase::Row;
-use crate::config::Config;
 use crate::session::Session;
+use dray_node::config::Config;
 
 pub(super) struct Put {
     pub(super) row: Row,
@@ -73,8 +73,8 @@ fn by_hand(source: &Path, target: &Path) -> anyhow::Result<Put> {
     let how = "no cp here: a plain copy by dray itself".to_owned();
     let row = Row {
         name: "cp",
-        seconds: session.seconds(),
-        cpu_seconds: session.cpu_seconds(),
+        seconds: session.stopwatch.seconds(),
+        cpu_seconds: session.stopwatch.cpu_seconds(),
         memory: dray_fs::peak_resident_bytes().ok(),
         detail: json!({ "command": null, "failure": failure }),
         ..Row::default()

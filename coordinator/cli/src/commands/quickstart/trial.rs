@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use dray_bench::Machine;
-use dray_mover::{ArchiveOptions, Entry, RestoreOptions, Walk};
+use dray_wire::Verb;
 use serde_json::{Value, json};
 
 use super::baseline::Baseline;
@@ -16,6 +16,7 @@ use crate::commands::volume;
 use crate::exit::{Code, Failure};
 use crate::output::{Output, json_path, text_path};
 use crate::report::MIB;
+use crate::requests::Ask;
 use crate::session::Session;
 
 /// Differences that are listed one by one.
@@ -75,11 +76,7 @@ impl Trial {
     }
 
     fn archive(&mut self, engine: &mut Engine<'_>) -> Result<(), Failure> {
-        let row = engine.phase("archive", "archiving", &|session, archive, roots, run| {
-            let options = ArchiveOptions { hash: false, unit: session.unit() };
-            let mut walk = Walk::new(session.files(), roots, session.excluded());
-            dray_mover::archive(&session.machine, archive, &mut walk, options, run)
-        })?;
+        let row = engine.phase("archive", "archiving", Ask::new(Verb::ARCHIVE))?;
         step(engine.output, "archive", &format!("{} names in {:.2} s", row.files, row.seconds));
         self.rows.push(row);
         Ok(())
@@ -91,10 +88,7 @@ impl Trial {
         looking: &Session,
         before: &Census,
     ) -> Result<Census, Failure> {
-        let row = engine.phase("release", "releasing", &|session, archive, roots, run| {
-            let mut walk = Walk::new(session.files(), roots, session.excluded());
-            dray_mover::release(&session.machine, archive, &mut walk, run)
-        })?;
+        let row = engine.phase("release", "releasing", Ask::new(Verb::RELEASE))?;
         let after = Census::take(&looking.machine, &engine.root, true);
         let mib = |census: &Census| census.allocated as f64 / MIB;
         let (was, is, states) = (mib(before), mib(&after), after.states_text());
@@ -118,13 +112,8 @@ impl Trial {
     ) -> Result<(), Failure> {
         engine.conditions.set()?;
         let path = sample.path.clone();
-        let row = engine.run("range", "restoring", path, &|session, archive, roots, run| {
-            let options = RestoreOptions { unit: session.unit() };
-            let part = |entry| Entry { range: Some(sample.range), ..entry };
-            let walk = Walk::new(session.files(), roots, session.excluded());
-            let mut feed = walk.map(|found| found.map(part));
-            dray_mover::restore(&session.machine, archive, &mut feed, options, run)
-        })?;
+        let ask = Ask { range: Some(sample.range), ..Ask::new(Verb::RESTORE) };
+        let row = engine.run("range", "restoring", path, ask)?;
         let mut checked = sample.check(looking.files())?;
         let now = Census::take(&looking.machine, &engine.root, true);
         if now.state("released") + sample.links < released.state("released") {
@@ -141,11 +130,7 @@ impl Trial {
     }
 
     fn restore(&mut self, engine: &mut Engine<'_>, looking: &Session) -> Result<(), Failure> {
-        let row = engine.phase("restore", "restoring", &|session, archive, roots, run| {
-            let options = RestoreOptions { unit: session.unit() };
-            let mut walk = Walk::new(session.files(), roots, session.excluded());
-            dray_mover::restore(&session.machine, archive, &mut walk, options, run)
-        })?;
+        let row = engine.phase("restore", "restoring", Ask::new(Verb::RESTORE))?;
         let after = Census::take(&looking.machine, &engine.root, true);
         let (mib, states) = (after.allocated as f64 / MIB, after.states_text());
         let (files, seconds) = (row.files, row.seconds);

@@ -1,0 +1,148 @@
+//! The way to a coordinator: of a daemon that runs here, or one in this process.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use dray_client::{Address, Client, Options, Pushed, Stream};
+use dray_node::config::{Config, Mode};
+use dray_node::{Finished, Standalone};
+use dray_wire::SessionId;
+use tokio::runtime::Runtime;
+
+use crate::exit::Failure;
+use crate::session::Session;
+
+/// A connection to the coordinator, with the threads that serve it.
+pub(crate) struct Door {
+    pub(crate) runtime: Runtime,
+    pub(crate) client: Client,
+    pub(crate) session: SessionId,
+    /// What is pushed, until somebody takes it to listen.
+    pub(crate) pushed: Option<Pushed>,
+    /// Where there is no daemon.
+    pub(crate) hosted: Option<Standalone>,
+}
+
+fn runtime() -> Result<Runtime, Failure> {
+    let mut builder = tokio::runtime::Builder::new_multi_thread();
+    let runtime = builder.worker_threads(1).thread_name("client").enable_all().build();
+    runtime.map_err(|error| Failure::from(anyhow::Error::from(error)))
+}
+
+/// What the session of a command is called.
+fn info(command: &str) -> String {
+    format!("dray {command} (process {})", std::process::id())
+}
+
+/// The name of dray's own session of a managed file system.
+pub(crate) fn service_info(file_system: &str) -> String {
+    format!("dray {file_system}")
+}
+
+/// Where a daemon of this machine would listen.
+fn daemon(config: &Config) -> Option<PathBuf> {
+    // Only a machine that says so has one; its own directory is not everybody's to look into.
+    let socket = config.node.as_ref().map(|node| node.socket.clone());
+    socket.or_else(|| (config.cluster.mode == Mode::Cluster).then(|| config.socket()))
+}
+
+impl Door {
+    /// Connects to the daemon of this machine; `None` if none runs and none has to.
+    pub(crate) fn to_daemon(config: &Config) -> Result<Option<Self>, Failure> {
+        let Some(socket) = daemon(config) else { return Ok(None) };
+        let runtime = runtime()?;
+        let options = Options::client("dray");
+        let connected =
+            runtime.block_on(Client::connect(&Address::Unix(socket.clone()), None, &options));
+        match connected {
+            Ok((client, pushed)) => {
+                let (session, hosted) = (SessionId::NONE, None);
+                Ok(Some(Self { runtime, client, session, pushed: Some(pushed), hosted }))
+            }
+            // A machine that is alone does without.
+            Err(_) if config.cluster.mode == Mode::Standalone => Ok(None),
+            Err(error) => Err(Failure {
+                advice: Some("start drayd on this machine, or see its log"),
+                ..Failure::configuration(
+                    anyhow::Error::from(error).context(format!("{}", socket.display())),
+                )
+            }),
+        }
+    }
+
+    /// Hosts coordinator and engine in this process.
+    pub(crate) fn hosting(hosted: Standalone, command: &str) -> Result<Self, Failure> {
+        let runtime = runtime()?;
+        let link = hosted.attach().map_err(anyhow::Error::from)?;
+        let (client, pushed, session) = runtime.block_on(async {
+            let link = tokio::net::UnixStream::from_std(link)?;
+            let options = Options::client("dray");
+            let (client, pushed) = Client::over(Stream::from(link), &options).await?;
+            let session = client.create_session(info(command).as_bytes()).await?;
+            Ok::<_, anyhow::Error>((client, pushed, session))
+        })?;
+        Ok(Self { runtime, client, session, pushed: Some(pushed), hosted: Some(hosted) })
+    }
+
+    /// Uses the daemon's session of a managed file system, or one that was named.
+    pub(crate) fn use_session(
+        &mut self,
+        named: Option<u64>,
+        file_system: &str,
+    ) -> Result<(), Failure> {
+        if let Some(named) = named {
+            self.session = SessionId(named);
+            return Ok(());
+        }
+        let wanted = service_info(file_system);
+        let sessions = self.runtime.block_on(self.client.sessions()).map_err(refused)?;
+        let own = sessions.iter().find(|it| it.info.as_slice() == wanted.as_bytes());
+        let found = own.map(|it| it.session);
+        self.session = found.ok_or_else(|| {
+            Failure::configuration(anyhow::anyhow!(
+                "the coordinator has no session for {file_system}: is it in its configuration?"
+            ))
+        })?;
+        Ok(())
+    }
+
+    /// Ends what was hosted; its figures.
+    pub(crate) fn close(self) -> Result<Option<Finished>, Failure> {
+        let Self { runtime, client, hosted, .. } = self;
+        let session = self.session;
+        let finished = match hosted {
+            None => None,
+            Some(hosted) => {
+                // The session ends with the coordinator in any case.
+                let _ = runtime.block_on(client.destroy_session(session));
+                drop(client);
+                Some(hosted.close().map_err(ended)?)
+            }
+        };
+        runtime.shutdown_timeout(Duration::from_secs(1));
+        Ok(finished)
+    }
+}
+
+/// A node that ended badly says why as the engine does.
+fn ended(error: dray_node::NodeError) -> Failure {
+    match error {
+        dray_node::NodeError::Archive(error) => error.into(),
+        other => Failure::from(anyhow::Error::from(other)),
+    }
+}
+
+pub(crate) fn refused(error: dray_client::Error) -> Failure {
+    let advice = Some(error.advice());
+    Failure { advice, ..Failure::from(anyhow::Error::from(error)) }
+}
+
+/// Starts engine and coordinator over an archive.
+pub(crate) fn host(session: Session, archive_name: &str, command: &str) -> Result<Door, Failure> {
+    let archive_config = session.archive_config(Some(archive_name))?.clone();
+    let archive = session.open_archive(&archive_config)?;
+    let (unit, hash) = (session.unit(), session.hash());
+    let Session { machine, config, .. } = session;
+    let hosted = Standalone::start(machine, archive, &config, &archive_config, unit, hash);
+    Door::hosting(hosted.map_err(anyhow::Error::from)?, command)
+}

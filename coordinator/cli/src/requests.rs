@@ -1,0 +1,356 @@
+//! Trees as requests: walked, submitted, and their outcomes heard.
+
+use std::collections::{HashMap, VecDeque};
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Condvar, Mutex, PoisonError};
+
+use dray_fs::LinuxFiles;
+use dray_io::{Access, Context, Files, Handle, Kind, Operation, Range};
+use dray_mover::{Entry, Walk};
+use dray_node::places::{kind_to_wire, to_wire};
+use dray_wire::messages::{Item, KIND_LINK, Outcome, Submit};
+use dray_wire::{Class, List, Message, Name, Reason, RequestId, Status, Verb};
+
+use crate::door::{Door, refused};
+use crate::exit::Failure;
+use crate::output::Reporter;
+
+/// Files submitted and not ended: what this process remembers of a tree of any size.
+const OPEN: usize = 16_384;
+/// Files submitted at once. A directory's worth: the first of them should not wait for long.
+const BATCH: usize = 256;
+/// Names in one submission, in bytes: well within a frame.
+const BATCH_NAMES: usize = 512 << 10;
+
+/// What is to be done to every file.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Ask {
+    pub(crate) verb: Verb,
+    pub(crate) class: Class,
+    pub(crate) flags: u16,
+    pub(crate) range: Option<Range>,
+}
+
+impl Ask {
+    pub(crate) fn new(verb: Verb) -> Self {
+        let class = if verb == Verb::ARCHIVE { Class::ARCHIVE } else { Class::INTERACTIVE };
+        Self { verb, class, flags: 0, range: None }
+    }
+}
+
+/// What became of the files so far.
+#[derive(Debug, Default)]
+pub(crate) struct Totals {
+    pub(crate) files: AtomicU64,
+    pub(crate) skipped: AtomicU64,
+    pub(crate) failed: AtomicU64,
+    pub(crate) bytes: AtomicU64,
+}
+
+impl Totals {
+    pub(crate) fn count(counter: &AtomicU64) -> u64 {
+        counter.load(Ordering::Relaxed)
+    }
+}
+
+/// Files with several names: the further ones wait until the first is in the archive.
+enum Links {
+    /// The first name is being archived; these wait.
+    Waiting(Vec<Entry>),
+    Archived,
+}
+
+#[derive(Default)]
+struct Open {
+    paths: HashMap<RequestId, (PathBuf, Option<Handle>)>,
+    /// Outcomes that came before it was known what they were of.
+    early: HashMap<RequestId, Outcome>,
+    links: HashMap<Handle, Links>,
+    /// Further names whose file is in the archive now, or could not be put there (`false`).
+    freed: VecDeque<(Entry, bool)>,
+    /// Files with several names whose first is under way.
+    firsts: usize,
+    ended: bool,
+}
+
+struct Tree<'a> {
+    door: &'a Door,
+    ask: Ask,
+    totals: &'a Totals,
+    reporter: &'a Reporter<'a>,
+    open: Mutex<Open>,
+    changed: Condvar,
+}
+
+/// Asks for every file below `roots`, and waits for all outcomes.
+pub(crate) fn run_tree(
+    door: &mut Door,
+    files: &LinuxFiles,
+    (roots, excluded): (Vec<PathBuf>, Vec<PathBuf>),
+    ask: Ask,
+    totals: &Totals,
+    reporter: &Reporter<'_>,
+) -> Result<(), Failure> {
+    let mut pushed = door.pushed.take().expect("one tree at a time");
+    let open = Mutex::default();
+    let tree = Tree { door, ask, totals, reporter, open, changed: Condvar::new() };
+    let (outcome, pushed) = std::thread::scope(|scope| {
+        let tree = &tree;
+        let (stop, stopped) = tokio::sync::oneshot::channel();
+        let listener = scope.spawn(move || {
+            let handle = tree.door.runtime.handle().clone();
+            handle.block_on(tree.listen(&mut pushed, stopped));
+            pushed
+        });
+        let outcome = tree.submit_all(files, roots, excluded);
+        drop(stop);
+        (outcome, listener.join())
+    });
+    drop(tree);
+    match pushed {
+        Ok(pushed) => door.pushed = Some(pushed),
+        Err(panic) => std::panic::resume_unwind(panic),
+    }
+    outcome
+}
+
+impl Tree<'_> {
+    fn locked(&self) -> std::sync::MutexGuard<'_, Open> {
+        self.open.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn submit_all(
+        &self,
+        files: &LinuxFiles,
+        roots: Vec<PathBuf>,
+        excluded: Vec<PathBuf>,
+    ) -> Result<(), Failure> {
+        let mut batch = Batch::default();
+        for found in Walk::new(files, roots, excluded) {
+            let found = found.and_then(|entry| look(files, entry));
+            match found {
+                Ok(Some((entry, links, size))) => self.found(&mut batch, entry, links, size)?,
+                Ok(None) => {}
+                Err(fault) => {
+                    let path = fault.path.clone();
+                    self.failed(&path, &fault.to_string(), fault.advice(), Reason::FAILED);
+                }
+            }
+            if batch.is_full() {
+                self.submit(&mut batch)?;
+            }
+        }
+        self.submit(&mut batch)?;
+        self.submit_links(&mut batch)?;
+        self.wait_for(0)
+    }
+
+    fn found(&self, batch: &mut Batch, entry: Entry, links: u32, size: u64) -> Result<(), Failure> {
+        if self.ask.verb != Verb::ARCHIVE {
+            if entry.kind == Kind::File {
+                batch.add(entry, size, self.ask.range, false);
+            }
+            return Ok(());
+        }
+        let several = entry.kind != Kind::Directory && links > 1;
+        if let (true, Some(handle)) = (several, entry.handle) {
+            let mut open = self.locked();
+            match open.links.get_mut(&handle) {
+                None => {
+                    open.links.insert(handle, Links::Waiting(Vec::new()));
+                    open.firsts += 1;
+                }
+                Some(Links::Waiting(waiting)) => {
+                    waiting.push(entry);
+                    return Ok(());
+                }
+                Some(Links::Archived) => {
+                    drop(open);
+                    batch.add(entry, 0, None, true);
+                    return Ok(());
+                }
+            }
+            drop(open);
+            batch.first_names.push(handle);
+        }
+        batch.add(entry, size, None, false);
+        Ok(())
+    }
+
+    /// Further names, as their files come to be in the archive.
+    fn submit_links(&self, batch: &mut Batch) -> Result<(), Failure> {
+        loop {
+            let (freed, firsts) = {
+                let mut open = self.locked();
+                while open.freed.is_empty() && open.firsts > 0 && !open.ended {
+                    open = self.changed.wait(open).unwrap_or_else(PoisonError::into_inner);
+                }
+                (std::mem::take(&mut open.freed), open.firsts)
+            };
+            if freed.is_empty() {
+                return if firsts == 0 { Ok(()) } else { Err(closed()) };
+            }
+            for (entry, archived) in freed {
+                batch.add(entry, 0, None, archived);
+                if batch.is_full() {
+                    self.submit(batch)?;
+                }
+            }
+            self.submit(batch)?;
+        }
+    }
+
+    fn submit(&self, batch: &mut Batch) -> Result<(), Failure> {
+        if batch.items.is_empty() {
+            return Ok(());
+        }
+        self.wait_for(OPEN)?;
+        let Batch { items, entries, first_names, .. } = std::mem::take(batch);
+        let Ask { verb, class, flags, .. } = self.ask;
+        let (session, items) = (self.door.session, List(items));
+        let tenant = rustix::process::getuid().as_raw();
+        let submit = Submit { session, tenant, class, verb, flags, items, ..Submit::default() };
+        let asked = self.door.client.submit_as(submit);
+        let requests = self.door.runtime.block_on(asked).map_err(refused)?;
+        let mut early = Vec::new();
+        {
+            let mut open = self.locked();
+            for (request, (path, handle)) in requests.into_iter().zip(entries) {
+                let first = handle.filter(|handle| first_names.contains(handle));
+                open.paths.insert(request, (path, first));
+                early.extend(open.early.remove(&request));
+            }
+        }
+        for outcome in early {
+            self.hear(outcome);
+        }
+        Ok(())
+    }
+
+    /// Waits until no more than so many are open.
+    fn wait_for(&self, most: usize) -> Result<(), Failure> {
+        let mut open = self.locked();
+        while open.paths.len() > most {
+            if open.ended {
+                return Err(closed());
+            }
+            open = self.changed.wait(open).unwrap_or_else(PoisonError::into_inner);
+        }
+        Ok(())
+    }
+
+    async fn listen(
+        &self,
+        pushed: &mut dray_client::Pushed,
+        mut stopped: tokio::sync::oneshot::Receiver<()>,
+    ) {
+        loop {
+            tokio::select! {
+                biased;
+                message = pushed.recv() => match message {
+                    Some(Message::Outcomes(outcomes)) => {
+                        for outcome in outcomes.outcomes.0 {
+                            self.hear(outcome);
+                        }
+                    }
+                    Some(_) => {}
+                    None => break,
+                },
+                _ = &mut stopped => return,
+            }
+        }
+        self.locked().ended = true;
+        self.changed.notify_all();
+    }
+
+    fn hear(&self, outcome: Outcome) {
+        let mut open = self.locked();
+        let Some((path, first)) = open.paths.remove(&outcome.request) else {
+            open.early.insert(outcome.request, outcome);
+            return;
+        };
+        if let Some(handle) = first {
+            // Unless it is new in the archive, its names are what they were.
+            let archived = outcome.status == Status::DONE;
+            let next = if archived { Some(Links::Archived) } else { None };
+            let waiting = match next {
+                Some(next) => open.links.insert(handle, next),
+                None => open.links.remove(&handle),
+            };
+            if let Some(Links::Waiting(waiting)) = waiting {
+                open.freed.extend(waiting.into_iter().map(|entry| (entry, archived)));
+            }
+            open.firsts -= 1;
+        }
+        drop(open);
+        self.changed.notify_all();
+        let count = |counter: &AtomicU64, more| counter.fetch_add(more, Ordering::Relaxed);
+        match outcome.status {
+            Status::DONE => {
+                count(&self.totals.files, 1);
+                count(&self.totals.bytes, outcome.bytes);
+            }
+            Status::NOTHING => drop(count(&self.totals.skipped, 1)),
+            _ => {
+                let text = outcome.text.as_str();
+                let (error, advice) = text.split_once('\n').unwrap_or((text, ""));
+                self.failed(&path, error, advice, outcome.reason);
+            }
+        }
+    }
+
+    fn failed(&self, path: &Path, error: &str, advice: &str, reason: Reason) {
+        self.totals.failed.fetch_add(1, Ordering::Relaxed);
+        self.reporter.failed(path, error, advice, reason);
+    }
+}
+
+fn closed() -> Failure {
+    refused(dray_client::Error::Closed)
+}
+
+/// What is under a name: the entry with its handle, its links and its size.
+fn look(files: &LinuxFiles, entry: Entry) -> Result<Option<(Entry, u32, u64)>, dray_io::Fault> {
+    let path = entry.path.as_path();
+    let file = files.open(path, Access::Inspect).during(Operation::Open, path)?;
+    let stat = files.stat(&file).during(Operation::Stat, path)?;
+    let size = if stat.kind == Kind::File { stat.size } else { 0 };
+    let (kind, handle) = (stat.kind, Some(stat.handle));
+    Ok(Some((Entry { kind, handle, ..entry }, stat.links, size)))
+}
+
+/// Items that go out together.
+#[derive(Default)]
+struct Batch {
+    items: Vec<Item>,
+    entries: Vec<(PathBuf, Option<Handle>)>,
+    first_names: Vec<Handle>,
+    names: usize,
+}
+
+impl Batch {
+    fn is_full(&self) -> bool {
+        self.items.len() >= BATCH || self.names >= BATCH_NAMES
+    }
+
+    fn add(&mut self, entry: Entry, size: u64, range: Option<Range>, link: bool) {
+        let Entry { path, kind, handle, .. } = entry;
+        let name = path.as_os_str().as_bytes();
+        self.names += name.len();
+        // A longer one could not have been opened.
+        let name = Name::new(name).unwrap_or_default();
+        let (offset, length) = range.map_or((0, 0), |range| (range.start, range.len()));
+        self.items.push(Item {
+            handle: handle.map(to_wire).unwrap_or_default(),
+            size,
+            offset,
+            length,
+            kind: if link { KIND_LINK } else { kind_to_wire(kind) },
+            name,
+            ..Item::default()
+        });
+        self.entries.push((path, handle));
+    }
+}

@@ -1,0 +1,147 @@
+//! A node among the others: it joins, keeps its lease, takes orders, reports.
+
+use std::time::Duration;
+
+use dray_client::{Client, Pushed};
+use dray_io::World;
+use dray_wire::messages::{Join, Order, OrderRefused, Renew};
+use dray_wire::{Epoch, List, Message, Text};
+use tokio::sync::mpsc::UnboundedReceiver;
+
+use crate::worker::admission::{Admission, NotAdmitted};
+use crate::worker::{Report, Worker};
+
+/// A lease is renewed so many times in its length, so that two messages may be late.
+const RENEWALS: u32 = 3;
+
+/// How often it is looked whether the last work of an ended connection is over.
+const LOOK: Duration = Duration::from_millis(5);
+
+/// Every file system: what a node that is alone says.
+pub(crate) const EVERYWHERE: [u8; 16] = [0; 16];
+
+pub(crate) struct Agent {
+    worker: Worker,
+    reports: UnboundedReceiver<Report>,
+    admission: Admission,
+    epoch: Epoch,
+    file_systems: Vec<[u8; 16]>,
+}
+
+impl Agent {
+    pub(crate) fn new(
+        worker: Worker,
+        reports: UnboundedReceiver<Report>,
+        file_systems: Vec<[u8; 16]>,
+    ) -> Self {
+        let admission = Admission::default();
+        Self { worker, reports, admission, epoch: Epoch::NONE, file_systems }
+    }
+
+    pub(crate) fn into_worker(self) -> Worker {
+        self.worker
+    }
+
+    /// Serves a coordinator until the connection ends or this node is told to stop.
+    pub(crate) async fn serve(
+        &mut self,
+        client: &Client,
+        mut pushed: Pushed,
+        stop: &mut tokio::sync::watch::Receiver<bool>,
+    ) -> dray_client::Result<()> {
+        let sent_ns = self.worker.lease().now_ns();
+        let cores = self.worker.shared().machine.core_count() as u16;
+        let file_systems = List(self.file_systems.clone());
+        let joined = client.ask(Join { cores, file_systems, ..Join::default() }).await?;
+        let Message::Joined(joined) = joined else {
+            return Err(dray_client::Error::Unexpected(joined.kind()));
+        };
+        tracing::info!(node = %joined.node, epoch = %joined.epoch, "joined");
+        self.epoch = joined.epoch;
+        self.admission.begin(joined.epoch);
+        self.worker.shared().lease.extend(sent_ns, joined.lease_ms);
+        let every = Duration::from_millis(u64::from(joined.lease_ms)) / RENEWALS;
+        let mut renewals = tokio::time::interval(every);
+        let outcome = loop {
+            tokio::select! {
+                message = pushed.recv() => match message {
+                    Some(message) => self.take(client, message).await?,
+                    None => break Err(dray_client::Error::Closed),
+                },
+                report = self.reports.recv() => {
+                    if let Some(report) = report {
+                        self.report(client, report).await?;
+                    }
+                }
+                _ = renewals.tick() => self.renew(client),
+                _ = stop.changed() => break Ok(()),
+            }
+        };
+        self.worker.lease().end();
+        outcome
+    }
+
+    /// After a connection has ended: nothing new is begun, and what has begun is waited for.
+    pub(crate) async fn settle(&mut self) {
+        self.worker.lease().end();
+        while self.worker.under_way() > 0 {
+            tokio::time::sleep(LOOK).await;
+        }
+        // Nobody is there to be told; the coordinator has given the work to others.
+        while self.reports.try_recv().is_ok() {}
+    }
+
+    async fn take(&mut self, client: &Client, message: Message) -> dray_client::Result<()> {
+        match message {
+            Message::Grant(grant) => self.admission.grant(grant),
+            Message::Withdraw(withdraw) => self.admission.withdraw(&withdraw),
+            Message::Order(order) => self.order(client, order).await?,
+            Message::CancelOrder(it) => self.worker.cancel(it.order, &it.items.0),
+            other => tracing::warn!(kind = %other.kind(), "this is nothing for a node"),
+        }
+        Ok(())
+    }
+
+    async fn order(&mut self, client: &Client, order: Order) -> dray_client::Result<()> {
+        let lease_left = self.worker.lease().left_ns();
+        match self.admission.check(&order, lease_left) {
+            Ok(()) => self.worker.take(order),
+            Err(NotAdmitted { reason, text }) => {
+                tracing::warn!(order = %order.order, %reason, "refused: {text}");
+                self.admission.over(order.token);
+                let refused = OrderRefused {
+                    epoch: order.epoch,
+                    order: order.order,
+                    reason,
+                    text: Text::new(&text),
+                    ..OrderRefused::default()
+                };
+                client.tell(refused).await?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn report(&mut self, client: &Client, report: Report) -> dray_client::Result<()> {
+        if let Some(token) = report.over {
+            self.admission.over(token);
+        }
+        client.tell(report.done).await
+    }
+
+    /// Asks for the lease to be renewed, without waiting for the answer.
+    fn renew(&self, client: &Client) {
+        let shared = std::sync::Arc::clone(self.worker.shared());
+        let (client, epoch) = (client.clone(), self.epoch);
+        let load = u32::try_from(self.worker.under_way()).unwrap_or(u32::MAX);
+        tokio::spawn(async move {
+            let sent_ns = shared.lease.now_ns();
+            let renew = Renew { epoch, sent_ns, load, ..Renew::default() };
+            match client.ask(renew).await {
+                Ok(Message::Renewed(it)) => shared.lease.extend(it.sent_ns, it.lease_ms),
+                Ok(other) => tracing::warn!(kind = %other.kind(), "the lease was not renewed"),
+                Err(error) => tracing::warn!(%error, "the lease was not renewed"),
+            }
+        });
+    }
+}

@@ -1,0 +1,285 @@
+//! The configuration file: `docs/config.md`.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use dray_io::limits::{SUM_BLOCK, VOLUME_LEAST};
+use dray_link::Address;
+use serde::{Deserialize, Serialize};
+
+const SYSTEM: &str = "/etc/dray/dray.toml";
+/// Where drayd listens unless the configuration says otherwise.
+const SOCKET: &str = "/run/dray/dray.sock";
+const VARIABLE: &str = "DRAY_CONFIG";
+/// Bytes that a volume of a directory archive grows to unless the configuration says otherwise.
+/// Large enough that a site has thousands and not millions; small enough to move one by itself.
+pub const VOLUME_BYTES: u64 = 64 << 30;
+
+#[derive(Debug, Clone, Default, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    #[serde(default)]
+    pub cluster: Cluster,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub node: Option<NodeConfig>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tls: Option<TlsConfig>,
+    #[serde(default)]
+    pub engine: Engine,
+    #[serde(default)]
+    pub archive: Vec<ArchiveConfig>,
+    #[serde(default)]
+    pub fs: Vec<FsConfig>,
+}
+
+#[derive(Debug, Clone, Default, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Cluster {
+    #[serde(default)]
+    pub mode: Mode,
+    /// All nodes, clients and the coordinator of a cluster have the same.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub name: String,
+    /// Name of the node that coordinates.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub coordinator: String,
+    /// Where each node that may coordinate listens, by its name.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub nodes: BTreeMap<String, Address>,
+}
+
+/// What is this machine's own.
+#[derive(Debug, Clone, Default, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct NodeConfig {
+    /// Default: the host name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// Where drayd listens for programs of this machine.
+    #[serde(default = "socket")]
+    pub socket: PathBuf,
+    /// Users who may use it, beside root and drayd's own.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub allow_uids: Vec<u32>,
+}
+
+/// Files of `dray tls issue`; needed between machines.
+#[derive(Debug, Clone, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct TlsConfig {
+    pub ca: PathBuf,
+    pub cert: PathBuf,
+    pub key: PathBuf,
+}
+
+fn socket() -> PathBuf {
+    PathBuf::from(SOCKET)
+}
+
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Mode {
+    #[default]
+    Standalone,
+    Cluster,
+}
+
+#[derive(Debug, Clone, Default, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Engine {
+    /// Cores that move data; 0 for all but one.
+    #[serde(default)]
+    pub cores: usize,
+    /// Threads for small files; 0 for the usual number.
+    #[serde(default)]
+    pub hands: usize,
+    #[serde(default)]
+    pub ring: RingKind,
+    /// Bytes per request; 0 for 1 MiB or what the queue takes, whichever is less.
+    #[serde(default)]
+    pub io_bytes: u32,
+    #[serde(default)]
+    pub hash: Hash,
+}
+
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum RingKind {
+    #[default]
+    Auto,
+    Uring,
+    Blocking,
+}
+
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Hash {
+    #[default]
+    None,
+    Blake3,
+}
+
+#[derive(Debug, Clone, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct ArchiveConfig {
+    pub name: String,
+    /// Volumes are files in here.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub directory: Option<PathBuf>,
+    /// Each is one volume.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub luns: Vec<PathBuf>,
+    #[serde(default = "volume_bytes")]
+    pub volume_bytes: u64,
+    /// Default: `catalog.redb` in the directory; needed for LUNs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub catalog: Option<PathBuf>,
+}
+
+#[derive(Debug, Clone, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct FsConfig {
+    /// Everything below is managed.
+    pub path: PathBuf,
+    /// Name of the archive that it goes to.
+    pub archive: String,
+    /// Of the managed file system; several entries with one name are one. Default: the path.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+}
+
+/// Why a configuration cannot be used.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ConfigError {
+    #[error("cannot read the configuration {}: {cause}", path.display())]
+    Read { path: PathBuf, cause: std::io::Error },
+    #[error("the configuration {} is wrong: {why}", path.display())]
+    Wrong { path: PathBuf, why: String },
+    #[error("cannot write {}: {cause}", path.display())]
+    Write { path: PathBuf, cause: std::io::Error },
+    #[error("{0}")]
+    Invalid(String),
+}
+
+macro_rules! bail {
+    ($($text:tt)*) => {
+        return Err(ConfigError::Invalid(format!($($text)*)))
+    };
+}
+
+/// Refuses volumes that little would fit into.
+pub fn check_volume_bytes(bytes: u64) -> Result<(), ConfigError> {
+    if bytes < VOLUME_LEAST {
+        bail!("a volume of {bytes} bytes is too small: it must hold at least {VOLUME_LEAST}");
+    }
+    Ok(())
+}
+
+fn volume_bytes() -> u64 {
+    VOLUME_BYTES
+}
+
+/// The file to read or write: as given, or `$DRAY_CONFIG`, or the system's.
+pub fn location(given: Option<&Path>) -> PathBuf {
+    given
+        .map(Path::to_owned)
+        .or_else(|| std::env::var_os(VARIABLE).map(PathBuf::from))
+        .unwrap_or_else(|| PathBuf::from(SYSTEM))
+}
+
+impl Config {
+    pub fn load(given: Option<&Path>) -> Result<Self, ConfigError> {
+        let path = location(given);
+        let text = std::fs::read_to_string(&path)
+            .map_err(|cause| ConfigError::Read { path: path.clone(), cause })?;
+        let wrong = |why: String| ConfigError::Wrong { path: path.clone(), why };
+        let config: Self = toml::from_str(&text).map_err(|why| wrong(why.to_string()))?;
+        config.check().map_err(|why| wrong(why.to_string()))?;
+        Ok(config)
+    }
+
+    fn check(&self) -> Result<(), ConfigError> {
+        for archive in &self.archive {
+            let name = &archive.name;
+            check_volume_bytes(archive.volume_bytes)
+                .map_err(|why| ConfigError::Invalid(format!("archive {name}: {why}")))?;
+            match (&archive.directory, archive.luns.is_empty()) {
+                (Some(_), false) => bail!("archive {name} has both a directory and LUNs"),
+                (None, true) => bail!("archive {name} has neither a directory nor LUNs"),
+                (None, false) if archive.catalog.is_none() => {
+                    bail!("archive {name} is on LUNs and needs `catalog = \"FILE\"`")
+                }
+                _ => {}
+            }
+        }
+        for fs in &self.fs {
+            if self.archive_named(&fs.archive).is_none() {
+                bail!("{} goes to archive {}, which is not there", fs.path.display(), fs.archive);
+            }
+            if !fs.path.is_absolute() {
+                bail!("{} is not an absolute path", fs.path.display());
+            }
+        }
+        if self.cluster.mode == Mode::Cluster {
+            self.check_cluster()?;
+        }
+        if !u64::from(self.engine.io_bytes).is_multiple_of(SUM_BLOCK) {
+            bail!("engine.io_bytes is not a multiple of {SUM_BLOCK}");
+        }
+        Ok(())
+    }
+
+    fn check_cluster(&self) -> Result<(), ConfigError> {
+        let coordinator = &self.cluster.coordinator;
+        if !self.cluster.nodes.contains_key(coordinator) {
+            bail!("cluster.coordinator is \"{coordinator}\", which cluster.nodes does not have");
+        }
+        if self.tls.is_none() {
+            bail!("a cluster needs [tls]: make certificates with `dray tls init` and `issue`");
+        }
+        Ok(())
+    }
+
+    /// The name of this node.
+    pub fn node_name(&self) -> String {
+        let given = self.node.as_ref().and_then(|node| node.name.clone());
+        given.unwrap_or_else(|| rustix::system::uname().nodename().to_string_lossy().into_owned())
+    }
+
+    /// Where programs of this machine find drayd.
+    pub fn socket(&self) -> PathBuf {
+        self.node.as_ref().map_or_else(socket, |node| node.socket.clone())
+    }
+
+    pub fn archive_named(&self, name: &str) -> Option<&ArchiveConfig> {
+        self.archive.iter().find(|archive| archive.name == name)
+    }
+
+    /// The managed file system that a path is in: the longest prefix wins.
+    pub fn fs_of(&self, path: &Path) -> Option<&FsConfig> {
+        let within = self.fs.iter().filter(|fs| path.starts_with(&fs.path));
+        within.max_by_key(|fs| fs.path.components().count())
+    }
+
+    /// Writes the file, whole or not at all.
+    pub fn write(&self, path: &Path) -> Result<(), ConfigError> {
+        let text = toml::to_string(self).map_err(|why| ConfigError::Invalid(why.to_string()))?;
+        write_whole(path, text.as_bytes())
+            .map_err(|cause| ConfigError::Write { path: path.to_owned(), cause })
+    }
+}
+
+fn write_whole(path: &Path, text: &[u8]) -> std::io::Result<()> {
+    use std::io::Write;
+    let parent = match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    };
+    std::fs::create_dir_all(parent)?;
+    let new = path.with_extension("toml.new");
+    let mut file = std::fs::File::create(&new)?;
+    file.write_all(text)?;
+    file.sync_all()?;
+    std::fs::rename(&new, path)
+}

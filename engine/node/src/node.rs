@@ -1,0 +1,133 @@
+//! A node in a process, and a coordinator beside it where there is none elsewhere.
+
+use std::io;
+use std::os::unix::net::UnixStream;
+use std::path::Path;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+
+use dray_archive::Archive;
+use dray_client::{Client, Options, Stream};
+use dray_fs::LinuxFiles;
+use dray_io::World;
+use dray_mover::Tally;
+use dray_server::Server;
+use tokio::sync::watch;
+
+use crate::agent::{Agent, EVERYWHERE};
+use crate::config::{ArchiveConfig, Config};
+use crate::machine::Machine;
+use crate::places::Places;
+use crate::worker::{Setup, Shared, Worker};
+
+/// Why a node could not be started, or ended badly.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum NodeError {
+    #[error(transparent)]
+    Archive(#[from] dray_archive::Error),
+    #[error(transparent)]
+    Server(#[from] dray_server::Error),
+    #[error(transparent)]
+    Client(#[from] dray_client::Error),
+    #[error("cannot start a thread of the node: {0}")]
+    Thread(io::Error),
+}
+
+/// Engine and coordinator in this process: what there is where no daemon runs.
+pub struct Standalone {
+    server: Server,
+    stop: watch::Sender<bool>,
+    thread: Option<JoinHandle<Result<Arc<Shared>, NodeError>>>,
+    shared: Arc<Shared>,
+}
+
+impl Standalone {
+    /// Starts both over one archive, for files below `roots`.
+    pub fn start(
+        machine: Machine,
+        archive: Archive<LinuxFiles>,
+        config: &Config,
+        archive_config: &ArchiveConfig,
+        unit: u32,
+        hash: bool,
+    ) -> Result<Self, NodeError> {
+        let mut places = Places::find(machine.files(), config);
+        places
+            .managed
+            .retain(|managed| config.archive[managed.archive].name == archive_config.name);
+        for managed in &mut places.managed {
+            managed.archive = 0;
+        }
+        let archives = vec![archive];
+        let (worker, reports) = Worker::new(Setup { machine, archives, places, unit, hash });
+        let shared = Arc::clone(worker.shared());
+        let server = Server::start(dray_server::CoreSetup::default())?;
+        let link = server.attach()?;
+        let (stop, stopped) = watch::channel(false);
+        let agent = Agent::new(worker, reports, vec![EVERYWHERE]);
+        let thread = std::thread::Builder::new().name("node".to_owned());
+        let thread = thread.spawn(move || run(agent, link, stopped)).map_err(NodeError::Thread)?;
+        Ok(Self { server, stop, thread: Some(thread), shared })
+    }
+
+    /// A link to the coordinator, for a client.
+    pub fn attach(&self) -> Result<UnixStream, NodeError> {
+        Ok(self.server.attach()?)
+    }
+
+    /// Its figures, while they grow.
+    pub fn watch(&self) -> Finished {
+        Finished(Arc::clone(&self.shared))
+    }
+
+    /// Ends the node when it has done what it is doing, and closes the archive.
+    pub fn close(mut self) -> Result<Finished, NodeError> {
+        // Nobody hears it if the node has ended by itself.
+        let _ = self.stop.send(true);
+        let thread = self.thread.take().expect("taken only here");
+        let shared = match thread.join() {
+            Ok(outcome) => outcome?,
+            Err(panic) => std::panic::resume_unwind(panic),
+        };
+        Ok(Finished(shared))
+    }
+}
+
+/// The figures of a node: what is left of it when it has ended.
+pub struct Finished(Arc<Shared>);
+
+impl Finished {
+    pub fn machine(&self) -> &Machine {
+        &self.0.machine
+    }
+
+    pub fn tally(&self) -> &Tally {
+        &self.0.tally
+    }
+}
+
+fn run(
+    mut agent: Agent,
+    link: UnixStream,
+    mut stopped: watch::Receiver<bool>,
+) -> Result<Arc<Shared>, NodeError> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = runtime.map_err(NodeError::Thread)?;
+    let served = runtime.block_on(async {
+        let stream = tokio::net::UnixStream::from_std(link).map_err(NodeError::Thread)?;
+        let (client, pushed) = Client::over(Stream::from(stream), &Options::node("local")).await?;
+        let served = agent.serve(&client, pushed, &mut stopped).await;
+        agent.settle().await;
+        Ok::<(), NodeError>(served?)
+    });
+    let closed = agent.into_worker().close();
+    served?;
+    Ok(closed?)
+}
+
+/// Directories that are never archived: the archives themselves.
+pub fn excluded(config: &Config) -> Vec<std::path::PathBuf> {
+    let directories = config.archive.iter().filter_map(|archive| archive.directory.as_deref());
+    directories.map(Path::to_owned).collect()
+}

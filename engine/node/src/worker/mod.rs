@@ -1,0 +1,244 @@
+//! What a node does: it takes orders, does what it may, and answers each item once.
+
+pub mod admission;
+mod lane;
+mod order;
+mod steps;
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+
+use dray_archive::Archive;
+use dray_fs::LinuxFiles;
+use dray_io::World;
+use dray_mover::Tally;
+use dray_wire::messages::{ACCEPT_CONTENT, ItemResult, Order};
+use dray_wire::{OrderId, Reason, Status, Step, Verb};
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
+
+use crate::machine::Machine;
+use crate::places::Places;
+use lane::{Duty, Sender};
+pub(crate) use order::{Lease, Report};
+use order::{OrderState, Task, ended};
+
+/// What all lanes share.
+pub(crate) struct Shared {
+    pub(crate) machine: Machine,
+    /// In the order of the configuration.
+    pub(crate) archives: Vec<Archive<LinuxFiles>>,
+    pub(crate) places: Places,
+    /// Bytes per request.
+    pub(crate) unit: u32,
+    pub(crate) hash: bool,
+    pub(crate) tally: Tally,
+    pub(crate) lease: Lease,
+    orders: Mutex<HashMap<OrderId, Arc<OrderState>>>,
+    /// Items taken and not answered.
+    under_way: AtomicU64,
+}
+
+impl Shared {
+    fn answer(&self, task: &Task, result: ItemResult) {
+        let over = task.order.answer(ItemResult { index: task.index, ..result });
+        self.under_way.fetch_sub(1, Ordering::Relaxed);
+        if over {
+            let mut orders = self.orders.lock().unwrap_or_else(PoisonError::into_inner);
+            orders.remove(&task.order.id);
+        }
+    }
+}
+
+/// A lane has a thread of its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+enum LaneKey {
+    Whole(Duty, Urgency),
+    /// First and last steps of split files.
+    Ends,
+    /// Parts of them.
+    Core(usize),
+}
+
+/// What somebody waits for is not queued behind what can wait.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+enum Urgency {
+    Urgent,
+    Bulk,
+}
+
+/// What a worker works with.
+pub(crate) struct Setup {
+    pub(crate) machine: Machine,
+    pub(crate) archives: Vec<Archive<LinuxFiles>>,
+    pub(crate) places: Places,
+    /// Bytes per request.
+    pub(crate) unit: u32,
+    /// Keep a BLAKE3 of every file.
+    pub(crate) hash: bool,
+}
+
+/// The engine of a node, taking orders.
+pub(crate) struct Worker {
+    shared: Arc<Shared>,
+    lanes: HashMap<(usize, LaneKey), Sender>,
+    threads: Vec<JoinHandle<()>>,
+    reports: UnboundedSender<Report>,
+}
+
+impl Worker {
+    /// A worker, and what it reports.
+    pub(crate) fn new(setup: Setup) -> (Self, UnboundedReceiver<Report>) {
+        let (reports, receiver) = tokio::sync::mpsc::unbounded_channel();
+        let Setup { machine, archives, places, unit, hash } = setup;
+        let shared = Shared {
+            machine,
+            archives,
+            places,
+            unit,
+            hash,
+            tally: Tally::default(),
+            lease: Lease::new(),
+            orders: Mutex::default(),
+            under_way: AtomicU64::new(0),
+        };
+        let lanes = HashMap::new();
+        let shared = Arc::new(shared);
+        (Self { shared, lanes, threads: Vec::new(), reports }, receiver)
+    }
+
+    pub(crate) fn shared(&self) -> &Arc<Shared> {
+        &self.shared
+    }
+
+    pub(crate) fn lease(&self) -> &Lease {
+        &self.shared.lease
+    }
+
+    pub(crate) fn under_way(&self) -> u64 {
+        self.shared.under_way.load(Ordering::Relaxed)
+    }
+
+    /// Takes an order that was admitted.
+    pub(crate) fn take(&mut self, order: Order) {
+        let state = Arc::new(OrderState::new(&order, self.reports.clone()));
+        self.shared.under_way.fetch_add(order.items.0.len() as u64, Ordering::Relaxed);
+        {
+            let orders = &self.shared.orders;
+            let mut orders = orders.lock().unwrap_or_else(PoisonError::into_inner);
+            orders.insert(order.order, Arc::clone(&state));
+        }
+        let (mut by_archive, files) = (HashMap::new(), self.shared.machine.files());
+        for (index, item) in order.items.0.iter().enumerate() {
+            let index = index as u32;
+            match self.shared.places.locate(files, item) {
+                Ok((entry, archive)) => {
+                    let receipt = Arc::from(item.receipt.as_slice());
+                    let task = Task { order: Arc::clone(&state), index, entry, receipt };
+                    by_archive.entry(archive).or_insert_with(Vec::new).push(task);
+                }
+                Err(why) => self.answer_at_once(&state, index, why.reason, &why.text),
+            }
+        }
+        for (archive, tasks) in by_archive {
+            self.pass_on(&order, archive, tasks);
+        }
+    }
+
+    fn pass_on(&mut self, order: &Order, archive: usize, tasks: Vec<Task>) {
+        let cores = self.shared.machine.core_count();
+        let urgency = if order.class.0 < 2 { Urgency::Urgent } else { Urgency::Bulk };
+        let accept_content = order.flags & ACCEPT_CONTENT != 0;
+        let duty = match order.verb {
+            Verb::ARCHIVE => Some(Duty::Archive),
+            Verb::RELEASE => Some(Duty::Release),
+            Verb::RESTORE => Some(Duty::Restore),
+            Verb::REMOVE => Some(Duty::Remove { accept_content }),
+            _ => None,
+        };
+        let key = match (order.step, duty) {
+            (Step::WHOLE, Some(duty)) => Some(LaneKey::Whole(duty, urgency)),
+            (Step::BEGIN | Step::FINISH, Some(Duty::Archive | Duty::Restore)) => {
+                Some(LaneKey::Ends)
+            }
+            (Step::PART, Some(Duty::Archive | Duty::Restore)) => {
+                Some(LaneKey::Core(usize::from(order.core) % cores))
+            }
+            _ => None,
+        };
+        let sent = match key {
+            None => Err((tasks, Reason::UNKNOWN_VALUE, "this node knows no such work".to_owned())),
+            Some(key) => self.send(archive, key, tasks),
+        };
+        if let Err((tasks, reason, text)) = sent {
+            for task in tasks {
+                self.shared.answer(&task, ended(Status::FAILED, reason, &text));
+            }
+        }
+    }
+
+    fn send(
+        &mut self,
+        archive: usize,
+        key: LaneKey,
+        tasks: Vec<Task>,
+    ) -> Result<(), (Vec<Task>, Reason, String)> {
+        let sender = match self.lane(archive, key) {
+            Ok(sender) => sender,
+            Err(cause) => {
+                return Err((tasks, Reason::BUSY, format!("cannot start a thread: {cause}")));
+            }
+        };
+        let gone = "a thread of the engine has ended\nsee the log of the node";
+        sender.send(tasks).map_err(|unsent| (unsent.0, Reason::FAILED, gone.to_owned()))
+    }
+
+    fn lane(&mut self, archive: usize, key: LaneKey) -> std::io::Result<Sender> {
+        if let Some(sender) = self.lanes.get(&(archive, key)) {
+            return Ok(sender.clone());
+        }
+        let name = match key {
+            LaneKey::Whole(duty, urgency) => format!("{duty:?} {urgency:?}").to_lowercase(),
+            LaneKey::Ends => "ends".to_owned(),
+            LaneKey::Core(core) => format!("core {core}"),
+        };
+        let (sender, thread) =
+            lane::start(&self.shared, name, move |shared, mut tasks| match key {
+                LaneKey::Whole(duty, _) => lane::work(shared, archive, duty, &mut tasks),
+                LaneKey::Ends => steps::ends(shared, archive, &tasks),
+                LaneKey::Core(core) => steps::parts(shared, archive, core, &tasks),
+            })?;
+        self.threads.push(thread);
+        self.lanes.insert((archive, key), sender.clone());
+        Ok(sender)
+    }
+
+    fn answer_at_once(&self, order: &Arc<OrderState>, index: u32, reason: Reason, text: &str) {
+        let entry = dray_mover::Entry::new(std::path::PathBuf::new(), dray_io::Kind::File);
+        let task = Task { order: Arc::clone(order), index, entry, receipt: Arc::from([]) };
+        self.shared.answer(&task, ended(Status::FAILED, reason, text));
+    }
+
+    /// Takes items back that have not begun.
+    pub(crate) fn cancel(&self, order: OrderId, items: &[u32]) {
+        let orders = self.shared.orders.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(order) = orders.get(&order) {
+            order.cancel(items);
+        }
+    }
+
+    /// Waits for all lanes to end, and closes the archives.
+    pub(crate) fn close(mut self) -> dray_archive::Result<Arc<Shared>> {
+        self.lanes.clear();
+        for thread in self.threads.drain(..) {
+            if let Err(panic) = thread.join() {
+                std::panic::resume_unwind(panic);
+            }
+        }
+        for archive in &self.shared.archives {
+            archive.close(self.shared.machine.files())?;
+        }
+        Ok(self.shared)
+    }
+}

@@ -1,0 +1,152 @@
+//! An order under way, and the answers to its items.
+
+use std::collections::HashSet;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
+
+use dray_mover::Entry;
+use dray_wire::messages::{ItemResult, Order, OrderDone};
+use dray_wire::{Bytes, Epoch, List, OrderId, Reason, Status, Step, Text, Token, Verb};
+use tokio::sync::mpsc::UnboundedSender;
+
+/// Answers in one message, so that those who wait for the first do not wait for the last.
+const RESULTS: usize = 256;
+
+/// Moved by no core in particular.
+pub(crate) const NO_CORE: u16 = u16::MAX;
+
+/// For the coordinator.
+#[derive(Debug)]
+pub(crate) struct Report {
+    pub(crate) done: OrderDone,
+    /// The token of the order, if nothing of it is left.
+    pub(crate) over: Option<Token>,
+}
+
+#[derive(Debug)]
+pub(crate) struct OrderState {
+    pub(crate) id: OrderId,
+    epoch: Epoch,
+    token: Token,
+    pub(crate) verb: Verb,
+    pub(crate) step: Step,
+    cancelled: Mutex<HashSet<u32>>,
+    answers: Mutex<Answers>,
+    reports: UnboundedSender<Report>,
+}
+
+#[derive(Debug)]
+struct Answers {
+    results: Vec<ItemResult>,
+    left: usize,
+}
+
+impl OrderState {
+    pub(crate) fn new(order: &Order, reports: UnboundedSender<Report>) -> Self {
+        Self {
+            id: order.order,
+            epoch: order.epoch,
+            token: order.token,
+            verb: order.verb,
+            step: order.step,
+            cancelled: Mutex::default(),
+            answers: Mutex::new(Answers { results: Vec::new(), left: order.items.0.len() }),
+            reports,
+        }
+    }
+
+    pub(crate) fn cancel(&self, items: &[u32]) {
+        self.cancelled.lock().unwrap_or_else(PoisonError::into_inner).extend(items);
+    }
+
+    pub(crate) fn is_cancelled(&self, index: u32) -> bool {
+        self.cancelled.lock().unwrap_or_else(PoisonError::into_inner).contains(&index)
+    }
+
+    /// Answers an item; whether that was the last.
+    pub(crate) fn answer(&self, result: ItemResult) -> bool {
+        let mut answers = self.answers.lock().unwrap_or_else(PoisonError::into_inner);
+        answers.results.push(result);
+        answers.left -= 1;
+        let over = answers.left == 0;
+        if over || answers.results.len() >= RESULTS {
+            let results = List(std::mem::take(&mut answers.results));
+            let done = OrderDone { epoch: self.epoch, order: self.id, results };
+            // Nobody listens any more when the connection is gone, and the coordinator knows.
+            let _ = self.reports.send(Report { done, over: over.then_some(self.token) });
+        }
+        over
+    }
+}
+
+/// An item of an order on its way through the engine.
+#[derive(Debug, Clone)]
+pub(crate) struct Task {
+    pub(crate) order: Arc<OrderState>,
+    pub(crate) index: u32,
+    pub(crate) entry: Entry,
+    /// What earlier steps left.
+    pub(crate) receipt: Arc<[u8]>,
+}
+
+pub(crate) fn done(bytes: u64) -> ItemResult {
+    ItemResult { status: Status::DONE, bytes, core: NO_CORE, ..ItemResult::default() }
+}
+
+pub(crate) fn nothing(why: &str) -> ItemResult {
+    ItemResult { text: Text::new(why), status: Status::NOTHING, core: NO_CORE, ..done(0) }
+}
+
+pub(crate) fn ended(status: Status, reason: Reason, text: &str) -> ItemResult {
+    ItemResult { status, reason, text: Text::new(text), ..done(0) }
+}
+
+/// The first line says what is wrong, the second what to do.
+pub(crate) fn failed(error: &dray_mover::Error) -> ItemResult {
+    use dray_archive::Error as Archive;
+    use dray_mover::Error;
+    let reason = match error {
+        Error::AnotherFile { .. } => Reason::WRONG_FILE,
+        Error::Archive(Archive::Damaged { .. } | Archive::DamagedData { .. }) => Reason::DAMAGE,
+        Error::Archive(Archive::AllInUse { .. }) => Reason::LATER,
+        other if other.is_transient() => Reason::LATER,
+        _ => Reason::FAILED,
+    };
+    ended(Status::FAILED, reason, &format!("{error}\n{}", error.advice()))
+}
+
+pub(crate) fn receipt(bytes: Vec<u8>) -> Option<Bytes<{ dray_wire::limits::RECEIPT_MAX }>> {
+    Bytes::new(bytes)
+}
+
+/// Until when this node may act, on its own clock.
+#[derive(Debug)]
+pub(crate) struct Lease {
+    began: Instant,
+    until_ns: AtomicU64,
+}
+
+impl Lease {
+    pub(crate) fn new() -> Self {
+        Self { began: Instant::now(), until_ns: AtomicU64::new(0) }
+    }
+
+    pub(crate) fn now_ns(&self) -> u64 {
+        u64::try_from(self.began.elapsed().as_nanos()).unwrap_or(u64::MAX)
+    }
+
+    /// Counted from when the request for it was sent.
+    pub(crate) fn extend(&self, sent_ns: u64, lease_ms: u32) {
+        let until = sent_ns.saturating_add(u64::from(lease_ms) * 1_000_000);
+        self.until_ns.fetch_max(until, Ordering::Relaxed);
+    }
+
+    pub(crate) fn end(&self) {
+        self.until_ns.store(0, Ordering::Relaxed);
+    }
+
+    pub(crate) fn left_ns(&self) -> u64 {
+        self.until_ns.load(Ordering::Relaxed).saturating_sub(self.now_ns())
+    }
+}

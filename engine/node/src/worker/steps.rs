@@ -1,0 +1,172 @@
+//! Steps of large files that are moved by many nodes.
+
+use std::sync::mpsc::Receiver;
+
+use dray_io::Range;
+use dray_mover::{
+    ArchiveOptions, ArchiveStamp, Begun, PartJob, RestoreJob, RestoreStamp, Run, Watch,
+    archive_parts, begin_archive, begin_restore, decode_parts, encode_parts, finish_archive,
+    finish_restore, restore_parts,
+};
+use dray_wire::messages::ItemResult;
+use dray_wire::{Reason, Status, Step, Verb};
+
+use super::Shared;
+use super::order::{Task, done, ended, failed, nothing, receipt};
+use crate::machine::OneCore;
+
+/// Outcomes come another way.
+struct Quiet;
+
+impl Watch for Quiet {
+    fn failed(&self, _path: &std::path::Path, _error: &dray_mover::Error) {}
+}
+
+fn bad_receipt(why: &str) -> ItemResult {
+    ended(Status::FAILED, Reason::MALFORMED, &format!("a receipt is wrong: {why}\nask again"))
+}
+
+fn with_receipt(result: ItemResult, bytes: Vec<u8>) -> ItemResult {
+    match receipt(bytes) {
+        Some(receipt) => ItemResult { receipt, ..result },
+        None => bad_receipt("it is too long"),
+    }
+}
+
+/// Begins and finishes, one after the other.
+pub(crate) fn ends(shared: &Shared, archive: usize, tasks: &Receiver<Vec<Task>>) {
+    while let Ok(batch) = tasks.recv() {
+        for task in batch {
+            if shared.lease.left_ns() == 0 {
+                let text = "the lease of the node ended before it came to this";
+                shared.answer(&task, ended(Status::FAILED, Reason::LEASE_ENDED, text));
+                continue;
+            }
+            let result = match task.order.step {
+                Step::BEGIN => begin(shared, archive, &task),
+                _ => finish(shared, archive, &task),
+            };
+            shared.answer(&task, result);
+        }
+    }
+}
+
+fn begin(shared: &Shared, archive: usize, task: &Task) -> ItemResult {
+    let stamp = if task.order.verb == Verb::ARCHIVE {
+        begin_archive(&shared.machine, &task.entry).map(|begun| match begun {
+            Begun::Nothing(why) => Err(why),
+            Begun::Begun(stamp) => Ok(stamp.encode()),
+        })
+    } else {
+        let begun = begin_restore(&shared.machine, &shared.archives[archive], &task.entry);
+        begun.map(|begun| match begun {
+            Begun::Nothing(why) => Err(why),
+            Begun::Begun(plan) => Ok(plan.stamp.encode()),
+        })
+    };
+    match stamp {
+        Ok(Ok(stamp)) => with_receipt(done(0), stamp),
+        Ok(Err(why)) => nothing(why),
+        Err(error) => failed(&error),
+    }
+}
+
+/// The receipts of a finish, one behind the other.
+fn receipts(mut bytes: &[u8]) -> Result<Vec<&[u8]>, &'static str> {
+    let mut all = Vec::new();
+    while !bytes.is_empty() {
+        let (length, rest) = bytes.split_first_chunk::<4>().ok_or("it ends within a length")?;
+        let length = u32::from_le_bytes(*length) as usize;
+        let (one, rest) = rest.split_at_checked(length).ok_or("it ends within a receipt")?;
+        all.push(one);
+        bytes = rest;
+    }
+    Ok(all)
+}
+
+fn finish(shared: &Shared, archive: usize, task: &Task) -> ItemResult {
+    let receipts = match receipts(&task.receipt) {
+        Ok(receipts) => receipts,
+        Err(why) => return bad_receipt(why),
+    };
+    let Some((stamp, parts)) = receipts.split_first() else { return bad_receipt("it is empty") };
+    let (machine, archive) = (&shared.machine, &shared.archives[archive]);
+    let run = Run { tally: &shared.tally, watch: &Quiet };
+    let finished = if task.order.verb == Verb::ARCHIVE {
+        let decoded = ArchiveStamp::decode(stamp).and_then(|stamp| {
+            let parts = parts.iter().map(|part| decode_parts(part));
+            Ok((stamp, parts.collect::<Result<Vec<_>, _>>()?.concat()))
+        });
+        let (stamp, parts) = match decoded {
+            Ok(decoded) => decoded,
+            Err(why) => return bad_receipt(why),
+        };
+        let options = ArchiveOptions { hash: shared.hash, unit: shared.unit };
+        finish_archive(machine, archive, &task.entry, &stamp, parts, options, &run)
+    } else {
+        match RestoreStamp::decode(stamp) {
+            Ok(stamp) => finish_restore(machine, archive, &task.entry, &stamp, &run),
+            Err(why) => return bad_receipt(why),
+        }
+    };
+    finished.map_or_else(|error| failed(&error), done)
+}
+
+/// Parts, on one core that is this thread's own.
+pub(crate) fn parts(shared: &Shared, archive: usize, core: usize, tasks: &Receiver<Vec<Task>>) {
+    let world = OneCore::new(&shared.machine, core);
+    while let Ok(batch) = tasks.recv() {
+        for task in batch {
+            let result = part(shared, &world, archive, &task);
+            shared.answer(&task, ItemResult { core: core as u16, ..result });
+        }
+    }
+}
+
+fn part(shared: &Shared, world: &OneCore<'_>, archive: usize, task: &Task) -> ItemResult {
+    if shared.lease.left_ns() == 0 {
+        let text = "the lease of the node ended before it came to this";
+        return ended(Status::FAILED, Reason::LEASE_ENDED, text);
+    }
+    let Some(range) = task.entry.range else { return bad_receipt("a part has no range") };
+    let run = Run { tally: &shared.tally, watch: &Quiet };
+    let archive = &shared.archives[archive];
+    let heard = std::sync::Mutex::new(None);
+    let hear = |result: ItemResult| {
+        if let Ok(mut heard) = heard.lock() {
+            *heard = Some(result);
+        }
+    };
+    let moved = if task.order.verb == Verb::ARCHIVE {
+        let stamp = match ArchiveStamp::decode(&task.receipt) {
+            Ok(stamp) => stamp,
+            Err(why) => return bad_receipt(why),
+        };
+        let jobs = vec![PartJob { entry: whole(task), stamp, range }];
+        archive_parts(world, archive, jobs, shared.unit, &run, &|_, _, outcome| {
+            hear(outcome.map_or_else(
+                |error| failed(&error),
+                |parts| with_receipt(done(range.len()), encode_parts(&parts)),
+            ));
+        })
+    } else {
+        let stamp = match RestoreStamp::decode(&task.receipt) {
+            Ok(stamp) => stamp,
+            Err(why) => return bad_receipt(why),
+        };
+        let jobs = vec![RestoreJob { entry: whole(task), stamp, range }];
+        restore_parts(world, archive, jobs, shared.unit, &run, &|_, _, outcome| {
+            hear(outcome.map_or_else(|error| failed(&error), done));
+        })
+    };
+    match (heard.into_inner().ok().flatten(), moved) {
+        (Some(result), _) => result,
+        (None, Err(error)) => failed(&error),
+        (None, Ok(())) => ended(Status::FAILED, Reason::FAILED, "nothing was heard of the part"),
+    }
+}
+
+/// The entry of a part is the file: its range is the part's.
+fn whole(task: &Task) -> dray_mover::Entry {
+    dray_mover::Entry { range: None::<Range>, ..task.entry.clone() }
+}
