@@ -25,7 +25,9 @@ const ARROWS: [(&str, &[&str]); 13] = [
 const EVERYTHING: &[&str] = &["*"];
 
 /// Further arrows of tests inside a crate.
-const DEV_ARROWS: [(&str, &[&str]); 3] = [
+const DEV_ARROWS: [(&str, &[&str]); 4] = [
+    // Its tests turn on its own samples.
+    ("dray-wire", &["dray-wire"]),
     ("dray-archive", &["dray-sim"]),
     ("dray-mover", &["dray-sim"]),
     // Counting allocations and copies takes unsafe code, which only the ring may have.
