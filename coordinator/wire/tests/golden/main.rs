@@ -2,6 +2,7 @@
 //! what shows that the protocol has changed. `DRAY_BLESS=1` writes them anew.
 #![forbid(unsafe_code)]
 
+mod corpus;
 mod hex;
 mod invalid;
 mod values;
