@@ -25,7 +25,9 @@ pub(super) fn keep(places: &Places, decoders: &[Decoder]) -> Result<()> {
             }
         }
         let mut command = run::program(places.programs.join(target));
-        command.args(["-merge=1", "-verbosity=0"]).arg(format!("-max_len={BYTES_MAX}"));
+        // A small set that reaches all code, however often: else there would be thousands.
+        command.args(["-set_cover_merge=1", "-use_counters=0", "-verbosity=0"]);
+        command.arg(format!("-max_len={BYTES_MAX}"));
         command.arg(places.home.join("corpus").join(target)).arg(found);
         run::step(&mut command)?;
     }
