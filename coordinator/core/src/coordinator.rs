@@ -118,6 +118,7 @@ impl Coordinator {
     }
 
     /// A connection has ended. What it waited for is forgotten; what it asked for goes on.
+    //= docs/wire.md#w-22
     pub fn disconnected(&mut self, now_ns: u64, connection: u32) {
         self.at(now_ns);
         if let Some(gone) = self.connections.remove(connection) {

@@ -86,5 +86,8 @@ pub const LOOK_SESSIONS: usize = 16;
 pub const LOAD_NUMERATOR: u64 = 5;
 pub const LOAD_DENOMINATOR: u64 = 4;
 
-/// Outcomes in one message: with texts of full length half a frame.
-pub const OUTCOMES: usize = 1024;
+/// Outcomes in one message: with texts of full length they still fit a frame.
+pub const OUTCOMES: usize = 400;
+
+/// Bytes of what cores have moved in a list of nodes; those that do not fit are left out.
+pub const CORE_FIGURES: usize = 512 << 10;

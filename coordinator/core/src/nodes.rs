@@ -282,6 +282,13 @@ impl Coordinator {
     pub(crate) fn list_nodes(&mut self, at: At) {
         let own = self.setup.name.clone();
         let now = self.now_ns;
+        let mut room = crate::limits::CORE_FIGURES;
+        let mut core_bytes = |node: &Node| {
+            let bytes = node.core_bytes.len() * size_of::<u64>();
+            let fits = bytes <= room;
+            room -= if fits { bytes } else { 0 };
+            List(if fits { node.core_bytes.clone() } else { Vec::new() })
+        };
         let info = |(slot, node): (u16, &Node)| NodeInfo {
             node: id_of(slot),
             cores: node.cores,
@@ -290,7 +297,7 @@ impl Coordinator {
             lease_left_ms: (node.lease_until_ns.saturating_sub(now) / 1_000_000) as u32,
             done: node.done,
             bytes: node.bytes,
-            core_bytes: List(node.core_bytes.clone()),
+            core_bytes: core_bytes(node),
             coordinator: u8::from(node.name == own),
             name: Text::new(&node.name),
             ..NodeInfo::default()

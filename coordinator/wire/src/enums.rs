@@ -49,6 +49,17 @@ macro_rules! open_enum {
             }
         }
 
+        #[cfg(feature = "samples")]
+        impl crate::samples::Sample for $name {
+            fn sample(dice: &mut crate::samples::Dice<'_>) -> Self {
+                Self(crate::samples::Sample::sample(dice))
+            }
+
+            fn shape() -> String {
+                <$inner as crate::samples::Sample>::shape()
+            }
+        }
+
         impl std::fmt::Display for $name {
             fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
                 match self.word() {

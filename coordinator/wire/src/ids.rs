@@ -25,6 +25,17 @@ macro_rules! id {
             }
         }
 
+        #[cfg(feature = "samples")]
+        impl crate::samples::Sample for $name {
+            fn sample(dice: &mut crate::samples::Dice<'_>) -> Self {
+                Self(crate::samples::Sample::sample(dice))
+            }
+
+            fn shape() -> String {
+                <$inner as crate::samples::Sample>::shape()
+            }
+        }
+
         impl std::fmt::Display for $name {
             fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
                 self.0.fmt(f)

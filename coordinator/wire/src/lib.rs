@@ -12,6 +12,8 @@ pub mod limits;
 mod macros;
 mod message;
 pub mod messages;
+#[cfg(feature = "samples")]
+pub mod samples;
 
 pub use codec::{Body, Bytes, Field, List, Malformed, Name, Reader, Text, Writer, Zeros};
 pub use deframer::{Deframer, Frame};

@@ -19,8 +19,8 @@ pub const EVENT_DATA_MAX: usize = 4096;
 /// Bytes of a name: `PATH_MAX`.
 pub const NAME_MAX: usize = 4096;
 
-/// Bytes of a text for people.
-pub const TEXT_MAX: usize = 512;
+/// Bytes of a text for people: what is wrong and what to do about it, with a path of usual length.
+pub const TEXT_MAX: usize = 2048;
 
 /// Bytes of a node's, client's or cluster's name: a DNS label.
 pub const LABEL_MAX: usize = 64;

@@ -22,6 +22,19 @@ macro_rules! record {
                 Ok(Self { $($field: $crate::codec::Field::take(from)?,)* })
             }
         }
+
+        #[cfg(feature = "samples")]
+        impl $crate::samples::Sample for $name {
+            #[allow(unused_variables)]
+            fn sample(dice: &mut $crate::samples::Dice<'_>) -> Self {
+                Self { $($field: $crate::samples::Sample::sample(dice),)* }
+            }
+
+            fn shape() -> String {
+                let fields: &[String] = &[$(<$type as $crate::samples::Sample>::shape()),*];
+                fields.join("; ")
+            }
+        }
     };
 }
 

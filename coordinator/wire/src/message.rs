@@ -33,6 +33,24 @@ macro_rules! messages {
                 }
             }
 
+            /// `None` for a kind that is not known.
+            #[cfg(feature = "samples")]
+            pub fn sample(kind: Kind, dice: &mut crate::samples::Dice<'_>) -> Option<Self> {
+                match kind {
+                    $($name::KIND => Some(Self::$name(crate::samples::Sample::sample(dice))),)*
+                    _ => None,
+                }
+            }
+
+            /// Its fields as `docs/wire.md` has them.
+            #[cfg(feature = "samples")]
+            pub fn shape(kind: Kind) -> Option<String> {
+                match kind {
+                    $($name::KIND => Some(<$name as crate::samples::Sample>::shape()),)*
+                    _ => None,
+                }
+            }
+
             fn put_body(&self, out: &mut Writer) {
                 match self {
                     $(Self::$name(message) => message.put_body(out),)*

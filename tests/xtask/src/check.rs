@@ -21,6 +21,7 @@ pub(crate) fn run(mut args: Args) -> Result<()> {
     doc.env("RUSTDOCFLAGS", "-D warnings");
     let mut steps = vec![
         run::cargo(["fmt", "--all", "--check"]),
+        run::cargo(["fmt", "--manifest-path", "tests/fuzz/Cargo.toml", "--check"]),
         run::cargo(["clippy", "--workspace", "--all-targets", "--locked", "--", "-D", "warnings"]),
         run::cargo(["test", "-p", "dray-tidy", "--locked", "--", "--quiet"]),
         doc,

@@ -4,6 +4,7 @@
 mod args;
 mod bench;
 mod check;
+mod fuzz;
 mod host;
 mod loops;
 mod machine;
@@ -28,6 +29,10 @@ usage: cargo xtask <task>
   bench [--out DIR] [--dry-run] [-- ARGS]
                                      runs the benchmarks, keeps results with their machine;
                                      ARGS go to each benchmark
+  fuzz [--seconds N] [--target frame|body] [--kind 0xNNNN] [--jobs N] [--keep]
+                                     every decoder of the protocol under libFuzzer, or one (1800 s
+                                     each, one per processor at a time); needs a C++ compiler
+                                     --keep adds to tests/fuzz/corpus what reaches further
   memory [--files N] [--gib N] [--dir DIR] [--out FILE]
                                      peak memory by number of files and by size of a file
   loop-clean [--dry-run]             detaches loop devices and mounts left by tests below the
@@ -45,6 +50,7 @@ fn main() -> ExitCode {
         "crash" => rounds::crash(args),
         "sim" => rounds::sim(args),
         "bench" => bench::run(args),
+        "fuzz" => fuzz::run(args),
         "memory" => memory::run(args),
         "loop-clean" => loops::clean(args),
         "help" | "--help" | "-h" => {

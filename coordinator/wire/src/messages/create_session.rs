@@ -5,6 +5,7 @@ use crate::ids::SessionId;
 use crate::limits::INFO_MAX;
 use crate::macros::message;
 
+//= docs/wire.md#w-23
 message! {
     /// Makes a session, or assumes one.
     CreateSession = 0x0101 {

@@ -6,6 +6,7 @@ use crate::ids::Cluster;
 use crate::limits::LABEL_MAX;
 use crate::macros::message;
 
+//= docs/wire.md#w-6
 message! {
     /// The first frame of a client: what it speaks and what it is.
     Hello = 0x0001 {

@@ -10,24 +10,14 @@ const ARROWS: [(&str, &[&str]); 17] = [
     ("dray-io", &[]),
     ("dray-wire", &[]),
     ("dray-core", &["dray-wire"]),
+    ("dray-link", &[]),
+    ("dray-client", &["dray-wire", "dray-link"]),
+    ("dray-server", &["dray-wire", "dray-core", "dray-link"]),
     ("dray-ring", &["dray-io"]),
     ("dray-fs", &["dray-io"]),
     ("dray-archive", &["dray-io"]),
     ("dray-mover", &["dray-io", "dray-archive"]),
-    ("dray-client", &["dray-wire", "dray-link"]),
-    ("dray-server", &["dray-wire", "dray-core", "dray-link"]),
     ("dray-node", NODE),
-    ("dray-link", &[]),
-    ("dray-ring", &["dray-io"]),
-    ("dray-fs", &["dray-io"]),
-    ("dray-archive", &["dray-io"]),
-    ("dray-mover", &["dray-io", "dray-archive"]),
-    ("dray-client", &["dray-wire", "dray-link"]),
-    ("dray-server", &["dray-wire", "dray-core", "dray-link"]),
-    ("dray-node", NODE),
-    ("dray-link", &[]),
-    ("dray-client", &["dray-wire", "dray-link"]),
-    ("dray-server", &["dray-wire", "dray-core", "dray-link"]),
     ("dray-bench", &[]),
     ("dray-cli", CLI),
     ("dray-sim", &["dray-io"]),
@@ -64,7 +54,10 @@ const CLI: &[&str] = &[
 ];
 
 /// Further arrows of tests inside a crate.
-const DEV_ARROWS: [(&str, &[&str]); 3] = [
+const DEV_ARROWS: [(&str, &[&str]); 5] = [
+    ("dray-server", &["dray-client"]),
+    // Its tests turn on its own samples.
+    ("dray-wire", &["dray-wire"]),
     ("dray-archive", &["dray-sim"]),
     ("dray-mover", &["dray-sim"]),
     // Counting allocations and copies takes unsafe code, which only the ring may have.

@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 
 mod arrows;
+mod citations;
 mod docs;
 mod modules;
 mod purity;
