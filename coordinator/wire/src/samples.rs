@@ -3,23 +3,27 @@
 
 use crate::codec::{Bytes, List, Name, Text, Zeros};
 use crate::ids::{Cluster, FileHandle};
-use crate::limits::NAME_MAX;
+use crate::limits::{NAME_MAX, RECEIPTS_MAX};
 
 /// What samples are made of. Zeros when it has run out, so that less of it makes smaller values:
 /// a test that shrinks its input shrinks the message.
 #[derive(Debug)]
-pub struct Dice<'a>(&'a [u8]);
+pub struct Dice<'a> {
+    bytes: &'a [u8],
+    /// Bytes that long fields may still take, so that the body fits a frame.
+    room: usize,
+}
 
 impl<'a> Dice<'a> {
     pub fn new(bytes: &'a [u8]) -> Self {
-        Self(bytes)
+        Self { bytes, room: RECEIPTS_MAX + 64 * 1024 }
     }
 
     fn array<const N: usize>(&mut self) -> [u8; N] {
         let mut array = [0; N];
-        let (taken, rest) = self.0.split_at(N.min(self.0.len()));
+        let (taken, rest) = self.bytes.split_at(N.min(self.bytes.len()));
         array[..taken.len()].copy_from_slice(taken);
-        self.0 = rest;
+        self.bytes = rest;
         array
     }
 
@@ -32,10 +36,11 @@ impl<'a> Dice<'a> {
     /// Mostly short, now and then as long as can be.
     fn bytes(&mut self, max: usize) -> Vec<u8> {
         let length = match self.below(64) {
-            62 => max - 1,
-            63 => max,
+            62 if max <= self.room => max - 1,
+            63 if max <= self.room => max,
             short => short.min(max),
         };
+        self.room = self.room.saturating_sub(length);
         let pattern: [u8; 7] = self.array();
         pattern.into_iter().cycle().take(length).collect()
     }

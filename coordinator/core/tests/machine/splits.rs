@@ -75,22 +75,28 @@ fn a_part_that_fails_fails_the_file_and_a_cancel_stops_it() {
         let mut all = Parties::with(setup());
         let client = all.client();
         let session = all.session(client);
-        let (node, _) = all.node("a", 1);
+        let nodes = [all.node("a", 1).0, all.node("b", 1).0];
         let ids = all.submit(client, session, ARCHIVE, vec![item(1, 8 << 20)]);
-        let begin = all.orders(node).remove(0);
-        all.finish(node, &begin, Status::DONE);
-        let parts = all.orders(node);
-        assert_eq!(parts.len(), 2);
+        for node in nodes {
+            for begin in all.orders(node) {
+                all.finish(node, &begin, Status::DONE);
+            }
+        }
+        let parts: Vec<(u32, Order)> = nodes
+            .into_iter()
+            .flat_map(|node| all.orders(node).into_iter().map(move |part| (node, part)))
+            .collect();
+        assert_eq!(parts.len(), 4);
         if cancel {
             all.ask(client, Cancel { session, requests: List(ids.clone()) });
         } else {
-            all.finish(node, &parts[0], Status::FAILED);
+            all.finish(parts[0].0, &parts[0].1, Status::FAILED);
         }
         assert!(all.outcomes(client).is_empty(), "a part is still under way");
-        for part in &parts {
-            all.finish(node, part, Status::DONE);
+        for (node, part) in &parts {
+            all.finish(*node, part, Status::DONE);
         }
-        assert!(all.orders(node).is_empty());
+        assert!(nodes.iter().all(|node| all.orders(*node).is_empty()));
         let outcomes = all.outcomes(client);
         let status = if cancel { Status::CANCELLED } else { Status::FAILED };
         assert_eq!((outcomes.len(), outcomes[0].status), (1, status));
