@@ -3,14 +3,18 @@
 
 mod agent;
 pub mod config;
+mod daemon;
 mod extract;
 mod machine;
 mod node;
 pub mod places;
+mod service;
 mod worker;
 
+pub use daemon::{Daemon, DaemonError, machine_of, unit_of};
 pub use dray_ring::{RingChoice, RingSetup};
 pub use extract::{Extracted, Extraction};
 pub use machine::{Machine, MachineOptions};
 pub use node::{Finished, NodeError, Standalone, excluded};
+pub use service::session_info;
 pub use worker::admission;
