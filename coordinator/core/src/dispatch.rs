@@ -1,48 +1,88 @@
 //! Work is posted: from the queue to nodes that have room.
 
+use std::collections::VecDeque;
+
 use dray_wire::messages::{CancelOrder, Grant, Order as OrderMessage, OrderItem};
 use dray_wire::{Bytes, FileHandle, List, OrderId, Status, Step, Token};
 
 use crate::coordinator::Coordinator;
-use crate::limits::{LOOK_SESSIONS, ORDER_BYTES, ORDER_ITEMS, ORDER_NAMES};
+use crate::limits::{LOOK_BUCKETS, LOOK_SESSIONS, ORDER_BYTES, ORDER_ITEMS, ORDER_NAMES};
 use crate::movement::Ending;
-use crate::nodes::{Lane, id_of};
+use crate::nodes::{Lane, Node, id_of};
 use crate::orders::{Order, Work};
-use crate::placement::core_of;
+use crate::placement::{core_of, place};
 use crate::requests::{NONE, Where};
 use crate::rights::{Asked, Waiter};
-use crate::timers::Due;
 
 impl Coordinator {
     /// Posts what can be posted.
     pub(crate) fn dispatch(&mut self) {
         self.dispatch_granted();
         self.dispatch_steps();
-        for slot in 0..self.nodes.slots() {
-            for lane in Lane::ALL {
-                while self.nodes.get(slot).is_some_and(|node| node.has_room(lane))
-                    && self.post(slot, lane)
-                {}
+        for lane in Lane::ALL {
+            for slot in 0..self.nodes.slots() {
+                while self.has_room(slot, lane) && self.post(slot, lane) {}
             }
+            self.help(lane);
         }
+    }
+
+    fn has_room(&self, slot: u16, lane: Lane) -> bool {
+        self.nodes.get(slot).is_some_and(|node| node.has_room(lane))
     }
 
     /// Posts one order, or clears the way for one; false if there is nothing to post.
     fn post(&mut self, slot: u16, lane: Lane) -> bool {
         for class in lane.classes() {
-            let sessions: Vec<u32> = self.queue.sessions(slot, class).take(LOOK_SESSIONS).collect();
-            for session in sessions {
-                let Some(bucket) = self.queue.front(slot, class, session) else { continue };
-                let file_system = self.queue.bucket(bucket).key.file_system;
-                if self.may_move(session, file_system) {
-                    self.post_from(slot, class, session, bucket);
-                    return true;
-                }
-                // Another bucket of the session may lie on a file system that is not limited.
-                self.queue.rotate_buckets(slot, class, session);
+            if let Some((session, bucket)) = self.next_bucket(slot, class) {
+                self.post_from(slot, class, session, bucket);
+                return true;
             }
         }
-        self.steal(slot, lane)
+        false
+    }
+
+    /// The session whose turn it is, and its bucket, as far as the limits let it be served.
+    fn next_bucket(&mut self, slot: u16, class: usize) -> Option<(u32, u32)> {
+        loop {
+            let sessions: Vec<u32> = self.queue.sessions(slot, class).take(LOOK_SESSIONS).collect();
+            let mut dropped = false;
+            for session in sessions {
+                let mut looked = 0;
+                while let Some(bucket) = self.queue.front(slot, class, session) {
+                    let file_system = self.queue.bucket(bucket).key.file_system;
+                    if self.may_move(session, file_system) {
+                        return Some((session, bucket));
+                    }
+                    // Another one may lie on a file system that is not limited.
+                    self.queue.rotate_buckets(slot, class, session);
+                    self.queue.rotate_tenants(slot, class, session);
+                    looked += 1;
+                    if looked == LOOK_BUCKETS {
+                        break;
+                    }
+                }
+                dropped |= looked == 0;
+            }
+            // Sessions that had nothing are gone from the list now: look at those behind them.
+            if !dropped {
+                return None;
+            }
+        }
+    }
+
+    /// Nodes with nothing to do take from those that have more than they can.
+    fn help(&mut self, lane: Lane) {
+        let has_too_much =
+            |(slot, node): (u16, &Node)| !node.has_room(lane) && self.queue.backlog(slot) > 0;
+        if !self.nodes.iter().any(has_too_much) {
+            return;
+        }
+        for slot in 0..self.nodes.slots() {
+            while self.has_room(slot, lane) && self.steal(slot, lane) {
+                while self.has_room(slot, lane) && self.post(slot, lane) {}
+            }
+        }
     }
 
     /// Whether the limits let something of a session be moved on a file system now.
@@ -53,7 +93,7 @@ impl Coordinator {
         let sessions = limits.session_limits.get_mut(&session);
         let free_at = own.max(sessions.and_then(|limit| limit.free_at(now)));
         if let Some(free_at) = free_at {
-            self.timers.set(free_at, Due::Bandwidth);
+            self.timers.set_bandwidth(free_at);
         }
         free_at.is_none()
     }
@@ -125,6 +165,10 @@ impl Coordinator {
         let share = self.sessions.slab.get(session).map_or(1, |session| session.share);
         let file_system = self.queue.bucket(bucket).key.file_system;
         self.queue.charge(slot, class, session, cost, share);
+        self.charge_limits(session, file_system, cost);
+    }
+
+    fn charge_limits(&mut self, session: u32, file_system: u32, cost: u64) {
         if let Some(limit) = self.file_systems.limits.get_mut(&file_system) {
             limit.take(cost);
         }
@@ -140,10 +184,7 @@ impl Coordinator {
         if let Some(mover) = self.moving.get(&handle) {
             let mover = *mover;
             self.requests.set_status(index, Status::WAITING);
-            let first = self.requests.slab[mover].behind;
-            self.requests.slab[mover].behind = self.requests.link(first, index);
-            let request = &mut self.requests.slab[index];
-            (request.of, request.place_in) = (mover, Where::Behind);
+            self.go_behind(mover, index);
             return false;
         }
         if self.rights.request(handle, token, right, None) != Asked::Granted {
@@ -160,6 +201,13 @@ impl Coordinator {
         true
     }
 
+    fn go_behind(&mut self, mover: u32, index: u32) {
+        let first = self.requests.slab[mover].behind;
+        self.requests.slab[mover].behind = self.requests.link(first, index);
+        let request = &mut self.requests.slab[index];
+        (request.of, request.place_in) = (mover, Where::Behind);
+    }
+
     /// A request has what it needs to be moved.
     fn taken(&mut self, index: u32) {
         let handle = self.requests.slab[index].handle;
@@ -170,33 +218,64 @@ impl Coordinator {
 
     /// The right that a request waited for is there.
     pub(crate) fn right_granted(&mut self, index: u32, token: Token) {
-        self.granted.push_back((index, token));
+        let Some(request) = self.requests.slab.get(index) else { return };
+        let lane = Lane::of(request.class.0.into());
+        let file_system = self.file_systems.index(request.handle.file_system);
+        self.granted.entry((lane, file_system)).or_default().push_back((index, token));
     }
 
+    /// Each list as far as nodes have room, so that a long one costs nothing meanwhile.
     fn dispatch_granted(&mut self) {
-        for _ in 0..self.granted.len() {
-            let Some((index, token)) = self.granted.pop_front() else { return };
-            let Some(request) = self.requests.slab.get(index) else { continue };
-            // It may have been cancelled, and its place be used again.
-            if request.place_in != Where::Asking || request.ticket != token.0 {
-                continue;
+        let lists: Vec<(Lane, u32)> = self.granted.keys().copied().collect();
+        for list in lists {
+            while let Some(next) = self.granted.get(&list).and_then(|list| list.front().copied()) {
+                if !self.post_granted(list, next) {
+                    break;
+                }
+                if let Some(list) = self.granted.get_mut(&list) {
+                    list.pop_front();
+                }
             }
-            let (handle, lane) = (request.handle, Lane::of(request.class.0.into()));
-            let file_system = self.file_systems.index(handle.file_system);
-            let (slots, _) = self.candidates(file_system);
-            let roomy = |slot: &u16| self.nodes.get(*slot).is_some_and(|it| it.has_room(lane));
-            let node = slots.into_iter().find(roomy);
-            let (Some(slot), false) = (node, self.moving.contains_key(&handle)) else {
-                self.granted.push_back((index, token));
-                continue;
-            };
-            self.taken(index);
-            if self.is_split(index) {
-                self.begin_split(slot, index, token);
-            } else {
-                self.post_order(slot, lane, token, vec![index]);
+            if self.granted.get(&list).is_some_and(VecDeque::is_empty) {
+                self.granted.remove(&list);
             }
         }
+    }
+
+    /// False if there is no room for it.
+    fn post_granted(
+        &mut self,
+        (lane, file_system): (Lane, u32),
+        (index, token): (u32, Token),
+    ) -> bool {
+        let Some(request) = self.requests.slab.get(index) else { return true };
+        // It may have been cancelled, and its place be used again.
+        if request.place_in != Where::Asking || request.ticket != token.0 {
+            return true;
+        }
+        let (handle, region, cost) = (request.handle, request.region, request.cost());
+        let session = request.session;
+        if let Some(mover) = self.moving.get(&handle).copied() {
+            // Both had waited for a shared right. It keeps none while the other moves.
+            self.go_behind(mover, index);
+            self.give_back(handle, token);
+            return true;
+        }
+        let (mut slots, mut candidates) = self.candidates(file_system);
+        let mut roomy = slots.iter().map(|slot| self.has_room(*slot, lane));
+        candidates.retain(|_| roomy.next().unwrap_or(false));
+        slots.retain(|slot| self.has_room(*slot, lane));
+        let Some(slot) = place(region, 1, &candidates).map(|index| slots[index]) else {
+            return false;
+        };
+        self.charge_limits(session, file_system, cost);
+        self.taken(index);
+        if self.is_split(index) {
+            self.begin_split(slot, index, token);
+        } else {
+            self.post_order(slot, lane, token, vec![index]);
+        }
+        true
     }
 
     fn post_order(&mut self, slot: u16, lane: Lane, token: Token, mut items: Vec<u32>) {
@@ -285,9 +364,7 @@ impl Coordinator {
     pub(crate) fn cancel_asking(&mut self, index: u32) {
         let request = &self.requests.slab[index];
         let (handle, token) = (request.handle, Token(request.ticket));
-        let mut served = Vec::new();
-        self.rights.release(handle, token, &mut served);
-        self.served(served);
+        self.give_back(handle, token);
         self.hand_over(index);
         self.end(index, &Ending::cancelled());
     }
@@ -308,12 +385,18 @@ impl Coordinator {
             return;
         }
         let order = request.of;
-        let Order { node, work: Work::Whole(items), .. } = &self.orders[order] else { return };
+        let Work::Whole(items) = &self.orders[order].work else { return };
         let Some(item) = items.iter().position(|item| *item == index) else { return };
-        let connection = self.nodes.get(*node).and_then(|node| node.connection);
-        if let Some(connection) = connection {
+        self.requests.slab[index].cancelled = true;
+        self.tell_cancel(order, item as u32);
+    }
+
+    /// Tells a node to leave an item of an order, if it listens.
+    pub(crate) fn tell_cancel(&mut self, order: u32, item: u32) {
+        let node = self.nodes.get(self.orders[order].node);
+        if let Some(connection) = node.and_then(|node| node.connection) {
             let (epoch, id) = (self.setup.epoch, OrderId(self.orders.key(order).id()));
-            let items = List(vec![item as u32]);
+            let items = List(vec![item]);
             self.out.send(connection, 0, CancelOrder { epoch, order: id, items });
         }
     }

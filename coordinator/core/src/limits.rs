@@ -82,6 +82,9 @@ pub const FILE_COST: u64 = 64 << 10;
 /// Sessions looked at for one whose limits let it be served.
 pub const LOOK_SESSIONS: usize = 16;
 
+/// Buckets of a session looked at for one whose file system's limit lets it be served.
+pub const LOOK_BUCKETS: usize = 8;
+
 /// A node may be loaded so much more than the mean: 5/4.
 pub const LOAD_NUMERATOR: u64 = 5;
 pub const LOAD_DENOMINATOR: u64 = 4;

@@ -27,14 +27,13 @@ pub const SPLIT: Edges = &[
 /// A synchronous event.
 pub const EVENT: Edges = &[
     ("undisposed", &["undelivered", "answered"]),
-    ("undelivered", &["outstanding", "answered"]),
+    ("undelivered", &["outstanding"]),
     ("outstanding", &["answered"]),
     ("answered", &[]),
 ];
 
 /// A node, from its joining.
-pub const NODE: Edges =
-    &[("alive", &["silent", "gone"]), ("silent", &["alive", "gone"]), ("gone", &[])];
+pub const NODE: Edges = &[("alive", &["silent"]), ("silent", &["gone"]), ("gone", &[])];
 
 /// Whether `to` may follow `from`.
 pub fn may_follow(machine: Edges, from: &str, to: &str) -> bool {

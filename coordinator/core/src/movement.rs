@@ -2,12 +2,13 @@
 
 use dray_wire::limits::{BODY_MAX, PAGE_MAX};
 use dray_wire::messages::*;
-use dray_wire::{List, Reason, RequestId, SessionId, Status, Text, Token, Verb};
+use dray_wire::{Class, List, Reason, RequestId, SessionId, Status, Text, Token, Verb};
 
 use crate::coordinator::Coordinator;
 use crate::limits::QUEUED_MAX;
 use crate::outbox::Refusal;
 use crate::placement::place;
+use crate::queue::CLASSES;
 use crate::requests::{Asker, NONE, Where};
 use crate::talk::At;
 use crate::timers::Due;
@@ -56,6 +57,9 @@ fn check(it: &Submit) -> Result<(), Refusal> {
         if item.offset.checked_add(item.length).is_none() {
             return Err(unknown("range at", item.offset));
         }
+        if i64::try_from(item.size).is_err() {
+            return Err(unknown("size", item.size));
+        }
     }
     Ok(())
 }
@@ -68,7 +72,7 @@ impl Coordinator {
             return Err(Refusal::busy(0, 1000, "the queue is full"));
         }
         let asker = Asker {
-            session,
+            session: self.sessions.slab.key(session),
             connection: at.0,
             tenant: it.tenant,
             deadline_ms: it.deadline_ms,
@@ -87,7 +91,7 @@ impl Coordinator {
                 let due = self.now_ns + u64::from(it.deadline_ms) * 1_000_000;
                 self.timers.set(due, Due::Request { index, generation });
             }
-            self.enqueue(index, false);
+            self.enqueue(index);
         }
         // Accepted before anything is said of an outcome.
         self.reply(at.0, at.1, Accepted { requests: List(ids) });
@@ -95,16 +99,11 @@ impl Coordinator {
     }
 
     /// Puts a request where it is served from, or behind one that moves the same.
-    pub(crate) fn enqueue(&mut self, index: u32, front: bool) {
-        if let Some(leader) = self.requests.same(index) {
-            let more_urgent = self.requests.slab[index].class < self.requests.slab[leader].class;
-            self.follow(leader, index);
-            if more_urgent && self.requests.slab[leader].place_in == Where::Bucket {
-                self.move_class(leader, self.requests.slab[index].class);
-            }
-            return;
+    fn enqueue(&mut self, index: u32) {
+        match self.requests.same(index) {
+            Some(leader) => self.follow(leader, index),
+            None => self.put_in_bucket(index, false),
         }
-        self.put_in_bucket(index, front);
     }
 
     pub(crate) fn put_in_bucket(&mut self, index: u32, front: bool) {
@@ -121,32 +120,69 @@ impl Coordinator {
         self.requests.slab[leader].followers = first;
         let request = &mut self.requests.slab[index];
         (request.of, request.place_in) = (leader, Where::Following);
+        let class = request.class;
+        self.serve_as(leader, class);
     }
 
-    fn move_class(&mut self, index: u32, class: dray_wire::Class) {
+    /// A request is one of this class now, if that is served sooner.
+    fn serve_as(&mut self, index: u32, class: Class) {
+        let request = &mut self.requests.slab[index];
+        if request.class <= class {
+            return;
+        }
+        match request.place_in {
+            Where::Bucket => self.move_class(index, class),
+            Where::Following => {
+                request.class = class;
+                let leader = request.of;
+                self.serve_as(leader, class);
+            }
+            // Should it be queued again, it is as one of this class.
+            _ => request.class = class,
+        }
+    }
+
+    fn move_class(&mut self, index: u32, class: Class) {
         self.queue.unlink(&mut self.requests, index);
         self.requests.slab[index].class = class;
         self.put_in_bucket(index, false);
     }
 
     //= docs/wire.md#w-56
-    pub(crate) fn deadline_due(&mut self, index: u32, generation: u32) {
+    pub(crate) fn deadline_due(&mut self, at_ns: u64, index: u32, generation: u32) {
         let key = self.requests.slab.key(index);
         let Some(request) = self.requests.slab.get(index) else { return };
-        if key.generation != generation || request.place_in != Where::Bucket {
+        if key.generation != generation || request.class.0 <= 1 {
             return;
         }
-        if request.class.0 > 1 {
-            let class = dray_wire::Class(request.class.0 - 1);
-            let again = self.now_ns + u64::from(request.deadline_ms) * 1_000_000;
+        let class = Class(request.class.0 - 1);
+        if class.0 > 1 {
+            let again = at_ns + u64::from(request.deadline_ms) * 1_000_000;
             self.timers.set(again, Due::Request { index, generation });
-            self.move_class(index, class);
+        }
+        self.serve_as(index, class);
+    }
+
+    /// A request has ended: its deadline means nothing any more.
+    fn forget_deadline(&mut self, index: u32) {
+        let generation = self.requests.slab.key(index).generation;
+        let request = &self.requests.slab[index];
+        let deadline_ns = u64::from(request.deadline_ms) * 1_000_000;
+        if deadline_ns > 0 {
+            // It is due once for each class that it may be moved up by.
+            for times in 1..CLASSES as u64 {
+                let at_ns = request.submitted_ns + times * deadline_ns;
+                self.timers.clear(at_ns, Due::Request { index, generation });
+            }
         }
     }
 
     /// Finds a node for a bucket.
     pub(crate) fn settle_bucket(&mut self, bucket: u32, front: bool) {
         let state = self.queue.bucket(bucket);
+        if state.count == 0 {
+            return self.queue.drop_bucket(bucket);
+        }
         let (region, more) = (state.key.region, u64::from(state.count.max(1)));
         let (slots, candidates) = self.candidates(state.key.file_system);
         let node = place(region, more, &candidates).map(|index| slots[index]);
@@ -156,10 +192,11 @@ impl Coordinator {
     //= docs/wire.md#w-54
     pub(crate) fn cancel(&mut self, at: At, it: &Cancel) -> Result<(), Refusal> {
         let session = self.session(it.session)?;
+        let key = self.sessions.slab.key(session);
         let mut statuses = Vec::with_capacity(it.requests.0.len());
         for id in &it.requests.0 {
             let index = self.requests.slab.find(id.0);
-            let own = index.filter(|index| self.requests.slab[*index].session == session);
+            let own = index.filter(|index| self.requests.slab[*index].session_key() == key);
             statuses.push(own.map_or(Status(0), |index| self.cancel_one(index)));
         }
         self.reply(at.0, at.1, Cancelled { statuses: List(statuses) });
@@ -245,6 +282,7 @@ impl Coordinator {
         if let Some(session) = self.sessions.slab.get_mut(session) {
             session.requests -= 1;
         }
+        self.forget_deadline(index);
         self.requests.end(index, self.now_ns);
         if flags & SILENT == 0 && self.connection(connection).is_some() {
             let outcome = Outcome {
@@ -266,7 +304,9 @@ impl Coordinator {
 
     fn describe(&self, index: u32) -> RequestInfo {
         let request = &self.requests.slab[index];
-        let session = self.sessions.slab.get(request.session).map_or(SessionId::NONE, |it| it.id);
+        let is_its = self.sessions.slab.key(request.session) == request.session_key();
+        let session = self.sessions.slab.get(request.session).filter(|_| is_its);
+        let session = session.map_or(SessionId::NONE, |it| it.id);
         let mut info = self.requests.info(index, session, self.now_ns);
         if request.place_in == Where::Bucket {
             let class = usize::from(request.class.0);
@@ -281,7 +321,7 @@ impl Coordinator {
     pub(crate) fn list_requests(&mut self, at: At, it: &ListRequests) -> Result<(), Refusal> {
         let session = match it.session {
             SessionId::NONE => None,
-            id => Some(self.session(id)?),
+            id => Some(self.sessions.slab.key(self.session(id)?)),
         };
         let limit = (it.limit as usize).clamp(1, PAGE_MAX);
         let (mut page, mut bytes) = (Vec::new(), 0);
@@ -294,7 +334,7 @@ impl Coordinator {
             let index = next;
             next += 1;
             let Some(request) = self.requests.slab.get(index) else { continue };
-            if session.is_none_or(|session| session == request.session) {
+            if session.is_none_or(|session| session == request.session_key()) {
                 bytes += request.name.as_slice().len() + 128;
                 page.push(self.describe(index));
             }
@@ -320,6 +360,6 @@ impl Coordinator {
         movable
             && request.kind == KIND_FILE
             && request.length == 0
-            && request.size >= self.setup.split_bytes
+            && request.size >= self.setup.split_bytes.max(1)
     }
 }

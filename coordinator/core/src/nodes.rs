@@ -2,14 +2,16 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use dray_wire::limits::BODY_MAX;
 use dray_wire::messages::{Nodes as NodeList, *};
-use dray_wire::{List, NodeId, Reason, Role, SessionId, Text, Token};
+use dray_wire::{FileHandle, List, NodeId, Reason, Role, SessionId, Text, Token};
 use foldhash::fast::FixedState;
 use hashbrown::HashMap;
 
 use crate::bandwidth::Bandwidth;
 use crate::coordinator::Coordinator;
 use crate::limits::{LEASE_SKEW, WINDOW_ITEMS, WINDOW_ORDERS};
+use crate::machine::{NODE, may_follow};
 use crate::outbox::Refusal;
 use crate::placement::{Candidate, seed_of};
 use crate::talk::At;
@@ -17,7 +19,7 @@ use crate::timers::Due;
 
 /// What a node does with blocked readers and interactive users is apart from all else, so that
 /// neither waits for the other.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Lane {
     Urgent,
     Bulk,
@@ -45,11 +47,31 @@ pub(crate) struct Window {
     pub(crate) items: u32,
 }
 
+/// States of [`NODE`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum State {
+    Alive,
+    /// Its connection has ended, its lease not yet.
+    Silent,
+    Gone,
+}
+
+impl State {
+    fn word(self) -> &'static str {
+        match self {
+            Self::Alive => "alive",
+            Self::Silent => "silent",
+            Self::Gone => "gone",
+        }
+    }
+}
+
 #[derive(Debug)]
 pub(crate) struct Node {
     pub(crate) name: String,
     pub(crate) seed: u64,
-    /// None when it is silent.
+    state: State,
+    /// That of a node which is alive.
     pub(crate) connection: Option<u32>,
     pub(crate) cores: u16,
     /// By index.
@@ -63,6 +85,8 @@ pub(crate) struct Node {
     pub(crate) orders: BTreeSet<u32>,
     /// Sessions granted to it.
     pub(crate) sessions: BTreeSet<SessionId>,
+    /// Rights held until it surely acts no more, for work that was given to others before.
+    pub(crate) shadows: Vec<(FileHandle, Token)>,
     load: u32,
     pub(crate) done: u64,
     pub(crate) bytes: u64,
@@ -70,6 +94,11 @@ pub(crate) struct Node {
 }
 
 impl Node {
+    fn go(&mut self, to: State) {
+        assert!(may_follow(NODE, self.state.word(), to.word()), "{:?} to {to:?}", self.state);
+        self.state = to;
+    }
+
     pub(crate) fn has_room(&self, lane: Lane) -> bool {
         let window = &self.lanes[lane as usize];
         let orders = WINDOW_ORDERS * u32::from(self.cores.max(1));
@@ -78,9 +107,9 @@ impl Node {
 
     pub(crate) fn credit(&mut self, core: u16, bytes: u64) {
         self.done += 1;
-        self.bytes += bytes;
+        self.bytes = self.bytes.saturating_add(bytes);
         if let Some(own) = self.core_bytes.get_mut(usize::from(core)) {
-            *own += bytes;
+            *own = own.saturating_add(bytes);
         }
     }
 }
@@ -170,6 +199,7 @@ impl Coordinator {
         let node = Node {
             seed: seed_of(&name),
             name,
+            state: State::Alive,
             connection: Some(at.0),
             cores,
             file_systems: file_systems.collect(),
@@ -178,6 +208,7 @@ impl Coordinator {
             core_parts: vec![0; usize::from(cores)],
             orders: BTreeSet::new(),
             sessions: BTreeSet::new(),
+            shadows: Vec::new(),
             load: 0,
             done: 0,
             bytes: 0,
@@ -210,7 +241,6 @@ impl Coordinator {
         };
         own.lease_until_ns = lease_until_ns;
         own.load = it.load;
-        self.timers.set(lease_until_ns, Due::Lease(slot));
         let (epoch, lease_ms) = (self.setup.epoch, self.lease_ms());
         let renewed = Renewed { epoch, sent_ns: it.sent_ns, lease_ms, ..Renewed::default() };
         self.reply(at.0, at.1, renewed);
@@ -220,11 +250,12 @@ impl Coordinator {
     pub(crate) fn lease_due(&mut self, slot: u16) {
         let Some(node) = self.nodes.get(slot) else { return };
         if node.lease_until_ns > self.now_ns {
+            // It was renewed, or another node has the slot: one timer goes on.
+            self.timers.set(node.lease_until_ns, Due::Lease(slot));
             return;
         }
         if let Some(connection) = node.connection {
-            self.out.close(connection);
-            self.connections.remove(connection);
+            self.close(connection);
         }
         self.node_gone(slot);
     }
@@ -239,16 +270,21 @@ impl Coordinator {
         let Some(own) = self.nodes.get_mut(slot) else { return };
         if own.connection == Some(connection) {
             own.connection = None;
+            own.go(State::Silent);
             self.rehome(slot);
             self.reassign(slot, true);
         }
     }
 
     /// A node acts no more.
-    pub(crate) fn node_gone(&mut self, slot: u16) {
+    fn node_gone(&mut self, slot: u16) {
         self.reassign(slot, false);
-        self.nodes.remove(slot);
+        let Some(mut node) = self.nodes.remove(slot) else { return };
+        node.go(State::Gone);
         self.rehome(slot);
+        for (handle, token) in node.shadows {
+            self.give_back(handle, token);
+        }
     }
 
     /// Gives the buckets of a node to others.
@@ -273,6 +309,9 @@ impl Coordinator {
     pub(crate) fn list_nodes(&mut self, at: At) {
         let own = self.setup.name.clone();
         let now = self.now_ns;
+        // With all cores of a very large cluster the list would not fit a frame.
+        let cores: usize = self.nodes.iter().map(|(_, node)| node.core_bytes.len()).sum();
+        let with_cores = cores * size_of::<u64>() <= BODY_MAX / 2;
         let info = |(slot, node): (u16, &Node)| NodeInfo {
             node: id_of(slot),
             cores: node.cores,
@@ -281,7 +320,7 @@ impl Coordinator {
             lease_left_ms: (node.lease_until_ns.saturating_sub(now) / 1_000_000) as u32,
             done: node.done,
             bytes: node.bytes,
-            core_bytes: List(node.core_bytes.clone()),
+            core_bytes: List(if with_cores { node.core_bytes.clone() } else { Vec::new() }),
             coordinator: u8::from(node.name == own),
             name: Text::new(&node.name),
             ..NodeInfo::default()

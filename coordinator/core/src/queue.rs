@@ -4,7 +4,7 @@
 //!
 //! Nothing here depends on how many requests there are: they are linked through their own entries.
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use dray_wire::Class;
 use foldhash::fast::FixedState;
@@ -35,12 +35,14 @@ pub(crate) struct Bucket {
     pub(crate) count: u32,
     /// Slot of the node that serves it.
     pub(crate) node: Option<u16>,
+    /// Its place among those that none serves.
+    homeless: Option<u64>,
 }
 
 #[derive(Debug)]
 struct SessionLane {
     /// Service received, by share.
-    virtual_time: u64,
+    virtual_time: u128,
     /// Whose turn it is: one order each.
     turns: VecDeque<u32>,
     /// Buckets by tenant; none is empty of buckets.
@@ -88,10 +90,10 @@ impl SessionLane {
 /// The buckets of a class that a node serves.
 #[derive(Debug, Default)]
 struct ClassLane {
-    order: BTreeSet<(u64, u32)>,
+    order: BTreeSet<(u128, u32)>,
     sessions: HashMap<u32, SessionLane, FixedState>,
     /// The virtual time of the session served last: where a newcomer begins.
-    clock: u64,
+    clock: u128,
 }
 
 /// What a node has to do.
@@ -109,7 +111,8 @@ pub(crate) struct Queue {
     open: HashMap<BucketKey, u32, FixedState>,
     nodes: Vec<Backlog>,
     /// Buckets that no node can serve at the moment.
-    homeless: VecDeque<u32>,
+    homeless: BTreeMap<u64, u32>,
+    last_homeless: u64,
     /// Queued requests of each class, and all that ever were.
     pub(crate) queued: [u64; CLASSES],
     pub(crate) taken_in: [u64; CLASSES],
@@ -139,7 +142,7 @@ impl ClassLane {
         let Some(lane) = self.sessions.get_mut(&session) else { return };
         self.order.remove(&(lane.virtual_time, session));
         self.clock = self.clock.max(lane.virtual_time);
-        lane.virtual_time += cost.saturating_mul(1024) / u64::from(share.max(1));
+        lane.virtual_time += u128::from(cost) * 1024 / u128::from(share.max(1));
         self.order.insert((lane.virtual_time, session));
     }
 }
@@ -204,7 +207,7 @@ impl Queue {
         {
             return (*bucket, false);
         }
-        let bucket = Bucket { key, first: NONE, last: NONE, count: 0, node: None };
+        let bucket = Bucket { key, first: NONE, last: NONE, count: 0, node: None, homeless: None };
         let index = self.buckets.insert(bucket).index;
         self.open.insert(key, index);
         (index, true)
@@ -227,12 +230,25 @@ impl Queue {
                 let lane = &mut backlog.classes[usize::from(key.class.0)];
                 lane.add(&key, bucket, front);
             }
-            None => self.homeless.push_back(bucket),
+            None => {
+                self.last_homeless += 1;
+                state.homeless = Some(self.last_homeless);
+                self.homeless.insert(self.last_homeless, bucket);
+            }
         }
     }
 
-    pub(crate) fn take_homeless(&mut self) -> VecDeque<u32> {
-        std::mem::take(&mut self.homeless)
+    pub(crate) fn take_homeless(&mut self) -> Vec<u32> {
+        let taken: Vec<u32> = std::mem::take(&mut self.homeless).into_values().collect();
+        for bucket in &taken {
+            self.buckets[*bucket].homeless = None;
+        }
+        taken
+    }
+
+    /// Buckets, empty ones too.
+    pub(crate) fn buckets(&self) -> usize {
+        self.buckets.len()
     }
 
     /// Takes a queued request out, wherever it lies.
@@ -250,6 +266,13 @@ impl Queue {
         self.queued[usize::from(state.key.class.0)] -= 1;
         if let Some(node) = state.node {
             self.nodes[usize::from(node)].count -= 1;
+        }
+        if state.count == 0
+            && let Some(place) = state.homeless
+        {
+            // Nobody comes by who would drop it.
+            self.homeless.remove(&place);
+            self.drop_bucket(bucket);
         }
         let request = &mut requests.slab[index];
         (request.bucket, request.place_in) = (NONE, Where::Nowhere);
@@ -301,7 +324,7 @@ impl Queue {
         }
     }
 
-    fn drop_bucket(&mut self, bucket: u32) {
+    pub(crate) fn drop_bucket(&mut self, bucket: u32) {
         if let Some(state) = self.buckets.remove(bucket)
             && self.open.get(&state.key) == Some(&bucket)
         {

@@ -11,7 +11,7 @@ use hashbrown::HashTable;
 use crate::limits::ENDED_KEPT;
 use crate::machine::{REQUEST, may_follow};
 use crate::placement::Region;
-use crate::slab::Slab;
+use crate::slab::{Key, Slab};
 
 /// No index.
 pub(crate) const NONE: u32 = u32::MAX;
@@ -32,6 +32,8 @@ pub(crate) struct Request {
     /// What its class had taken in before; once it has ended, when.
     pub(crate) ticket: u64,
     pub(crate) session: u32,
+    /// Of the session's place, which another may have by now if this one has ended.
+    session_generation: u32,
     pub(crate) connection: u32,
     pub(crate) tenant: u32,
     pub(crate) deadline_ms: u32,
@@ -54,6 +56,8 @@ pub(crate) struct Request {
     status: Status,
     pub(crate) kind: u8,
     pub(crate) tries: u8,
+    /// Asked to be while it moved.
+    pub(crate) cancelled: bool,
     pub(crate) place_in: Where,
 }
 
@@ -77,10 +81,14 @@ impl Request {
         self.status
     }
 
+    pub(crate) fn session_key(&self) -> Key {
+        Key { index: self.session, generation: self.session_generation }
+    }
+
     /// What it counts for in the service of its session.
     pub(crate) fn cost(&self) -> u64 {
         let bytes = if self.length > 0 { self.length.min(self.size) } else { self.size };
-        bytes + crate::limits::FILE_COST
+        bytes.saturating_add(crate::limits::FILE_COST)
     }
 }
 
@@ -101,7 +109,7 @@ fn hash(handle: &FileHandle, verb: Verb, range: (u64, u64)) -> u64 {
 /// What is common to the items of a submission.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Asker {
-    pub(crate) session: u32,
+    pub(crate) session: Key,
     pub(crate) connection: u32,
     pub(crate) tenant: u32,
     pub(crate) deadline_ms: u32,
@@ -140,7 +148,8 @@ impl Requests {
             bytes: 0,
             submitted_ns: asker.now_ns,
             ticket: 0,
-            session: asker.session,
+            session: asker.session.index,
+            session_generation: asker.session.generation,
             connection: asker.connection,
             tenant: asker.tenant,
             deadline_ms: asker.deadline_ms,
@@ -158,9 +167,15 @@ impl Requests {
             status: Status::QUEUED,
             kind: item.kind,
             tries: 0,
+            cancelled: false,
             place_in: Where::Nowhere,
         };
         self.slab.insert(request).index
+    }
+
+    /// Requests that others may follow.
+    pub(crate) fn leaders(&self) -> usize {
+        self.duplicates.len()
     }
 
     pub(crate) fn id(&self, index: u32) -> RequestId {
