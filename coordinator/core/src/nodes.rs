@@ -78,6 +78,8 @@ pub(crate) struct Node {
     pub(crate) file_systems: BTreeSet<u32>,
     /// Until then it may act, on the coordinator's clock.
     pub(crate) lease_until_ns: u64,
+    /// When that is looked at next.
+    due_ns: u64,
     pub(crate) lanes: [Window; 2],
     /// Parts of split files under way on each core.
     pub(crate) core_parts: Vec<u32>,
@@ -204,6 +206,7 @@ impl Coordinator {
             cores,
             file_systems: file_systems.collect(),
             lease_until_ns: self.lease_end(),
+            due_ns: self.lease_end(),
             lanes: <[Window; 2]>::default(),
             core_parts: vec![0; usize::from(cores)],
             orders: BTreeSet::new(),
@@ -248,10 +251,11 @@ impl Coordinator {
     }
 
     pub(crate) fn lease_due(&mut self, slot: u16) {
-        let Some(node) = self.nodes.get(slot) else { return };
+        let Some(node) = self.nodes.get_mut(slot) else { return };
         if node.lease_until_ns > self.now_ns {
-            // It was renewed, or another node has the slot: one timer goes on.
-            self.timers.set(node.lease_until_ns, Due::Lease(slot));
+            // It was renewed since: one timer goes on, however often.
+            node.due_ns = node.lease_until_ns;
+            self.timers.set(node.due_ns, Due::Lease(slot));
             return;
         }
         if let Some(connection) = node.connection {
@@ -281,6 +285,8 @@ impl Coordinator {
         self.reassign(slot, false);
         let Some(mut node) = self.nodes.remove(slot) else { return };
         node.go(State::Gone);
+        // Another node may have the slot soon.
+        self.timers.clear(node.due_ns, Due::Lease(slot));
         self.rehome(slot);
         for (handle, token) in node.shadows {
             self.give_back(handle, token);
@@ -358,6 +364,7 @@ impl Coordinator {
                 return Err(Refusal::new(Reason::UNKNOWN_VALUE, scope.into(), text));
             }
         };
+        self.timers.clear_bandwidth();
         match limit {
             Some(limit) => drop(limits.insert(key, limit)),
             None => drop(limits.remove(&key)),

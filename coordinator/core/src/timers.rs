@@ -48,6 +48,13 @@ impl Timers {
         self.set(at_ns, Due::Bandwidth);
     }
 
+    /// Limits have changed: what they let through is to be asked again.
+    pub(crate) fn clear_bandwidth(&mut self) {
+        if let Some(at_ns) = self.bandwidth.take() {
+            self.clear(at_ns, Due::Bandwidth);
+        }
+    }
+
     pub(crate) fn first(&self) -> Option<u64> {
         self.all.first().map(|(at, _)| *at)
     }
