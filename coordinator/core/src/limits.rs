@@ -89,5 +89,8 @@ pub const LOOK_BUCKETS: usize = 8;
 pub const LOAD_NUMERATOR: u64 = 5;
 pub const LOAD_DENOMINATOR: u64 = 4;
 
+/// And by so many buckets in any case: as many as differ by chance while there are few.
+pub const LOAD_SLACK: u64 = 14;
+
 /// Outcomes in one message: with texts of full length half a frame.
 pub const OUTCOMES: usize = 1024;
