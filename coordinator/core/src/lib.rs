@@ -8,6 +8,7 @@ mod bandwidth;
 mod connections;
 mod coordinator;
 mod dispatch;
+mod duplicates;
 mod events;
 mod holdings;
 pub mod limits;

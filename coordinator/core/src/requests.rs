@@ -6,8 +6,8 @@ use std::hash::BuildHasher;
 use dray_wire::messages::{Item, RequestInfo};
 use dray_wire::{Class, FileHandle, Name, NodeId, Reason, RequestId, SessionId, Status, Verb};
 use foldhash::fast::FixedState;
-use hashbrown::HashTable;
 
+use crate::duplicates::Duplicates;
 use crate::limits::ENDED_KEPT;
 use crate::machine::{REQUEST, may_follow};
 use crate::placement::Region;
@@ -81,6 +81,10 @@ impl Request {
         self.status
     }
 
+    fn movement(&self) -> Movement {
+        (self.handle, self.verb, (self.offset, self.length))
+    }
+
     pub(crate) fn session_key(&self) -> Key {
         Key { index: self.session, generation: self.session_generation }
     }
@@ -96,14 +100,20 @@ impl Request {
 pub(crate) struct Requests {
     pub(crate) slab: Slab<Request>,
     /// Queued requests by what they move.
-    duplicates: HashTable<u32>,
+    duplicates: Duplicates,
     ended: VecDeque<u32>,
     /// Requests that have not ended.
     pub(crate) open: usize,
 }
 
-fn hash(handle: &FileHandle, verb: Verb, range: (u64, u64)) -> u64 {
-    FixedState::with_seed(1).hash_one((handle, verb, range))
+/// What a request moves, and how.
+type Movement = (FileHandle, Verb, (u64, u64));
+
+/// Inodes that are neighbours have hashes that are.
+fn hash((handle, verb, range): Movement) -> u32 {
+    let together = FileHandle { inode: handle.inode >> 4, ..handle };
+    let mixed = FixedState::with_seed(1).hash_one((together, verb, range)) as u32;
+    mixed << 4 | (handle.inode & 15) as u32
 }
 
 /// What is common to the items of a submission.
@@ -197,35 +207,14 @@ impl Requests {
     //= docs/wire.md#w-52
     pub(crate) fn same(&mut self, index: u32) -> Option<u32> {
         let Self { slab, duplicates, .. } = self;
-        let request = &slab[index];
-        let key = (request.handle, request.verb, (request.offset, request.length));
-        let same = |other: &u32| {
-            let other = &slab[*other];
-            (other.handle, other.verb, (other.offset, other.length)) == key
-        };
-        let rehash = |other: &u32| {
-            let other = &slab[*other];
-            hash(&other.handle, other.verb, (other.offset, other.length))
-        };
-        match duplicates.entry(hash(&key.0, key.1, key.2), same, rehash) {
-            hashbrown::hash_table::Entry::Occupied(entry) => Some(*entry.get()),
-            hashbrown::hash_table::Entry::Vacant(entry) => {
-                entry.insert(index);
-                None
-            }
-        }
+        let key = slab[index].movement();
+        duplicates.find_or_insert(hash(key), index, |other| slab[other].movement() == key)
     }
 
     /// A request is queued no more, or another stands for it now.
     pub(crate) fn not_same(&mut self, index: u32, instead: Option<u32>) {
-        let request = &self.slab[index];
-        let hash = hash(&request.handle, request.verb, (request.offset, request.length));
-        if let Ok(mut entry) = self.duplicates.find_entry(hash, |other| *other == index) {
-            match instead {
-                Some(other) => *entry.get_mut() = other,
-                None => drop(entry.remove()),
-            }
-        }
+        let key = self.slab[index].movement();
+        self.duplicates.replace(hash(key), index, instead);
     }
 
     /// Puts a request at the front of a list whose first is `first`; the new first.
