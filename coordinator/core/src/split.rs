@@ -24,6 +24,7 @@ enum Phase {
     /// Something failed or it was cancelled: parts that are under way end first.
     Stopping,
     Finishing,
+    Over,
 }
 
 impl Phase {
@@ -33,6 +34,7 @@ impl Phase {
             Self::Moving => "moving",
             Self::Stopping => "stopping",
             Self::Finishing => "finishing",
+            Self::Over => "over",
         }
     }
 }
@@ -174,7 +176,8 @@ impl Coordinator {
             return self.end_split(split, &ending);
         }
         // The node is gone: from the beginning, on another.
-        let Some(state) = self.splits.remove(split) else { return };
+        let Some(mut state) = self.splits.remove(split) else { return };
+        state.go(Phase::Over);
         self.release_handle(request, state.token);
         self.try_again(request, &ending);
     }
@@ -239,7 +242,8 @@ impl Coordinator {
     }
 
     fn end_split(&mut self, split: u32, ending: &Ending) {
-        let Some(state) = self.splits.remove(split) else { return };
+        let Some(mut state) = self.splits.remove(split) else { return };
+        state.go(Phase::Over);
         if state.listed {
             self.moving_splits.retain(|other| *other != split);
         }
@@ -346,7 +350,7 @@ impl Coordinator {
                 }
             }
             // What is being stopped ends by itself.
-            Phase::Stopping => {}
+            Phase::Stopping | Phase::Over => {}
         }
     }
 }
