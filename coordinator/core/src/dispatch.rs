@@ -6,9 +6,11 @@ use dray_wire::messages::{CancelOrder, Grant, Order as OrderMessage, OrderItem};
 use dray_wire::{Bytes, FileHandle, List, OrderId, Status, Step, Token};
 
 use crate::coordinator::Coordinator;
-use crate::limits::{LOOK_BUCKETS, LOOK_SESSIONS, ORDER_BYTES, ORDER_ITEMS, ORDER_NAMES};
+use crate::limits::{
+    LOOK_BUCKETS, LOOK_IDLE, LOOK_SESSIONS, ORDER_BYTES, ORDER_ITEMS, ORDER_NAMES,
+};
 use crate::movement::Ending;
-use crate::nodes::{Lane, Node, id_of};
+use crate::nodes::{Lane, id_of};
 use crate::orders::{Order, Work};
 use crate::placement::{core_of, place};
 use crate::requests::{NONE, Where};
@@ -19,11 +21,13 @@ impl Coordinator {
     pub(crate) fn dispatch(&mut self) {
         self.dispatch_granted();
         self.dispatch_steps();
+        // Of the others nothing has changed: a message costs the same however many they are.
+        let touched = self.queue.take_touched();
         for lane in Lane::ALL {
-            for slot in 0..self.nodes.slots() {
-                while self.has_room(slot, lane) && self.post(slot, lane) {}
+            for slot in &touched {
+                while self.has_room(*slot, lane) && self.post(*slot, lane) {}
             }
-            self.help(lane);
+            self.help(lane, &touched);
         }
     }
 
@@ -72,17 +76,35 @@ impl Coordinator {
     }
 
     /// Nodes with nothing to do take from those that have more than they can.
-    fn help(&mut self, lane: Lane) {
+    fn help(&mut self, lane: Lane, touched: &[u16]) {
+        for slot in touched {
+            self.help_with(*slot, lane);
+        }
         let has_too_much =
-            |(slot, node): (u16, &Node)| !node.has_room(lane) && self.queue.backlog(slot) > 0;
-        if !self.nodes.iter().any(has_too_much) {
+            |slot: &u16| !self.has_room(*slot, lane) && self.queue.backlog(*slot) > 0;
+        if !touched.iter().any(has_too_much) {
             return;
         }
+        let mut misses = 0;
         for slot in 0..self.nodes.slots() {
-            while self.has_room(slot, lane) && self.steal(slot, lane) {
-                while self.has_room(slot, lane) && self.post(slot, lane) {}
+            let idle = self.has_room(slot, lane) && self.queue.backlog(slot) == 0;
+            if idle && !self.help_with(slot, lane) {
+                // What is there is not for everybody, or is held up by a limit.
+                misses += 1;
+                if misses == LOOK_IDLE {
+                    return;
+                }
             }
         }
+    }
+
+    fn help_with(&mut self, slot: u16, lane: Lane) -> bool {
+        let mut helped = false;
+        while self.has_room(slot, lane) && self.steal(slot, lane) {
+            helped = true;
+            while self.has_room(slot, lane) && self.post(slot, lane) {}
+        }
+        helped
     }
 
     /// Whether the limits let something of a session be moved on a file system now.

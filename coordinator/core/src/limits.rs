@@ -85,6 +85,9 @@ pub const LOOK_SESSIONS: usize = 16;
 /// Buckets of a session looked at for one whose file system's limit lets it be served.
 pub const LOOK_BUCKETS: usize = 8;
 
+/// Idle nodes that find nothing to take from a busy one, before no more are asked.
+pub const LOOK_IDLE: usize = 4;
+
 /// A node may be loaded so much more than the mean: 5/4.
 pub const LOAD_NUMERATOR: u64 = 5;
 pub const LOAD_DENOMINATOR: u64 = 4;

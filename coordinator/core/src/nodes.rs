@@ -220,6 +220,7 @@ impl Coordinator {
         let lease_until_ns = node.lease_until_ns;
         let slot = self.nodes.add(node).ok_or_else(|| Refusal::busy(0, 1000, "too many nodes"))?;
         self.queue.add_node(slot);
+        self.queue.touch(slot);
         self.timers.set(lease_until_ns, Due::Lease(slot));
         if let Some(state) = self.connections.get_mut(at.0) {
             state.node = id_of(slot);
@@ -335,6 +336,13 @@ impl Coordinator {
         self.reply(at.0, at.1, NodeList { nodes });
     }
 
+    /// What was held up may go on, anywhere.
+    pub(crate) fn touch_all(&mut self) {
+        for slot in 0..self.nodes.slots() {
+            self.queue.touch(slot);
+        }
+    }
+
     /// A session's id names nothing any more.
     pub(crate) fn withdraw_session(&mut self, session: SessionId) {
         let epoch = self.setup.epoch;
@@ -369,6 +377,7 @@ impl Coordinator {
             Some(limit) => drop(limits.insert(key, limit)),
             None => drop(limits.remove(&key)),
         }
+        self.touch_all();
         self.reply_done(at.0, at.1);
         Ok(())
     }

@@ -97,6 +97,7 @@ impl Coordinator {
             let lane = state.lane as usize;
             if let Some(node) = self.nodes.get_mut(slot) {
                 node.lanes[lane].items -= 1;
+                self.queue.touch(slot);
                 if status == Status::DONE {
                     node.credit(result.core, bytes);
                 }
@@ -173,6 +174,7 @@ impl Coordinator {
         }
         let Some(state) = self.orders.remove(order) else { return };
         if let Some(node) = self.nodes.get_mut(state.node) {
+            self.queue.touch(state.node);
             node.orders.remove(&order);
             match state.work {
                 Work::Part { core, .. } => node.core_parts[usize::from(core)] -= 1,

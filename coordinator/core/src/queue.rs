@@ -102,6 +102,7 @@ struct Backlog {
     classes: [ClassLane; CLASSES],
     /// Requests.
     count: u64,
+    touched: bool,
 }
 
 #[derive(Debug, Default)]
@@ -110,6 +111,8 @@ pub(crate) struct Queue {
     /// The bucket that takes the next request with a key.
     open: HashMap<BucketKey, u32, FixedState>,
     nodes: Vec<Backlog>,
+    /// Nodes that may have something to post since this was asked last.
+    touched: Vec<u16>,
     /// Buckets that no node can serve at the moment.
     homeless: BTreeMap<u64, u32>,
     last_homeless: u64,
@@ -155,6 +158,26 @@ impl Queue {
         }
     }
 
+    /// A node has more to do, or more room.
+    pub(crate) fn touch(&mut self, slot: u16) {
+        if let Some(backlog) = self.nodes.get_mut(usize::from(slot))
+            && !std::mem::replace(&mut backlog.touched, true)
+        {
+            self.touched.push(slot);
+        }
+    }
+
+    /// Those that were touched, in the order of their slots.
+    pub(crate) fn take_touched(&mut self) -> Vec<u16> {
+        let mut touched = std::mem::take(&mut self.touched);
+        for slot in &touched {
+            self.nodes[usize::from(*slot)].touched = false;
+        }
+        touched.sort_unstable();
+        touched.dedup();
+        touched
+    }
+
     /// Requests queued for a node.
     pub(crate) fn backlog(&self, slot: u16) -> u64 {
         self.nodes.get(usize::from(slot)).map_or(0, |backlog| backlog.count)
@@ -197,6 +220,7 @@ impl Queue {
         }
         if let Some(node) = state.node {
             self.nodes[usize::from(node)].count += 1;
+            self.touch(node);
         }
         is_new.then_some(bucket)
     }
@@ -229,6 +253,7 @@ impl Queue {
                 backlog.count += count;
                 let lane = &mut backlog.classes[usize::from(key.class.0)];
                 lane.add(&key, bucket, front);
+                self.touch(node);
             }
             None => {
                 self.last_homeless += 1;

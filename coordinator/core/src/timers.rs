@@ -83,8 +83,7 @@ impl Coordinator {
                 }
                 Due::Disposition(token) => self.disposition_due(token),
                 Due::Request { index, generation } => self.deadline_due(at_ns, index, generation),
-                // Dispatching follows.
-                Due::Bandwidth => {}
+                Due::Bandwidth => self.touch_all(),
             }
         }
     }

@@ -2,6 +2,8 @@
 //! are shared; the figures are printed. In earnest:
 //! `cargo test --release -p dray-core --test cost -- --ignored --nocapture`.
 
+mod many;
+
 use std::time::{Duration, Instant};
 
 use dray_core::{Coordinator, Output, Peer, Setup};
