@@ -48,31 +48,24 @@ impl Coordinator {
 
     /// The session whose turn it is, and its bucket, as far as the limits let it be served.
     fn next_bucket(&mut self, slot: u16, class: usize) -> Option<(u32, u32)> {
-        loop {
-            let sessions: Vec<u32> = self.queue.sessions(slot, class).take(LOOK_SESSIONS).collect();
-            let mut dropped = false;
-            for session in sessions {
-                let mut looked = 0;
-                while let Some(bucket) = self.queue.front(slot, class, session) {
-                    let file_system = self.queue.bucket(bucket).key.file_system;
-                    if self.may_move(session, file_system) {
-                        return Some((session, bucket));
-                    }
-                    // Another one may lie on a file system that is not limited.
-                    self.queue.rotate_buckets(slot, class, session);
-                    self.queue.rotate_tenants(slot, class, session);
-                    looked += 1;
-                    if looked == LOOK_BUCKETS {
-                        break;
-                    }
+        let (mut last, mut limited) = (None, 0);
+        while limited < LOOK_SESSIONS {
+            let next = self.queue.session_after(slot, class, last)?;
+            last = Some(next);
+            let session = next.1;
+            for look in 0..LOOK_BUCKETS {
+                let Some(bucket) = self.queue.front(slot, class, session) else { break };
+                let file_system = self.queue.bucket(bucket).key.file_system;
+                if self.may_move(session, file_system) {
+                    return Some((session, bucket));
                 }
-                dropped |= looked == 0;
-            }
-            // Sessions that had nothing are gone from the list now: look at those behind them.
-            if !dropped {
-                return None;
+                // Another one may lie on a file system that is not limited.
+                self.queue.rotate_buckets(slot, class, session);
+                self.queue.rotate_tenants(slot, class, session);
+                limited += usize::from(look == 0);
             }
         }
+        None
     }
 
     /// Nodes with nothing to do take from those that have more than they can.

@@ -79,8 +79,9 @@ pub const SHARE: u32 = 100;
 /// cost in the time of moving so many bytes.
 pub const FILE_COST: u64 = 64 << 10;
 
-/// Sessions looked at for one whose limits let it be served.
-pub const LOOK_SESSIONS: usize = 16;
+/// Limited sessions looked at for one that may be served. They have had the least service, so that
+/// they come first for as long as they are limited.
+pub const LOOK_SESSIONS: usize = 4096;
 
 /// Buckets of a session looked at for one whose file system's limit lets it be served.
 pub const LOOK_BUCKETS: usize = 8;

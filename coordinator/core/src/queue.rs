@@ -303,10 +303,20 @@ impl Queue {
         (request.bucket, request.place_in) = (NONE, Where::Nowhere);
     }
 
-    /// Sessions with work of a class for a node, those with the least service first.
-    pub(crate) fn sessions(&self, node: u16, class: usize) -> impl Iterator<Item = u32> + '_ {
-        let lane = &self.nodes[usize::from(node)].classes[class];
-        lane.order.iter().map(|(_, session)| *session)
+    /// The session with work of a class for a node that has the least service but for `last` and
+    /// those before it; with that service.
+    pub(crate) fn session_after(
+        &self,
+        node: u16,
+        class: usize,
+        last: Option<(u128, u32)>,
+    ) -> Option<(u128, u32)> {
+        use std::ops::Bound::{Excluded, Unbounded};
+        let order = &self.nodes[usize::from(node)].classes[class].order;
+        match last {
+            None => order.first().copied(),
+            Some(last) => order.range((Excluded(last), Unbounded)).next().copied(),
+        }
     }
 
     /// The bucket at the front of a session's; empty ones are dropped on the way.
@@ -368,19 +378,20 @@ impl Queue {
 
     /// Takes the last bucket with work of the class from a node, for another.
     pub(crate) fn steal(&mut self, from: u16, class: usize) -> Option<u32> {
-        let backlog = &mut self.nodes[usize::from(from)];
-        let lane = &mut backlog.classes[class];
-        let session = lane.order.iter().next_back()?.1;
-        let bucket = lane.sessions.get_mut(&session)?.pop_back()?;
-        lane.drop_if_empty(session);
-        let state = &mut self.buckets[bucket];
-        backlog.count -= u64::from(state.count);
-        state.node = None;
-        if state.count == 0 {
+        loop {
+            let backlog = &mut self.nodes[usize::from(from)];
+            let lane = &mut backlog.classes[class];
+            let session = lane.order.last()?.1;
+            let bucket = lane.sessions.get_mut(&session)?.pop_back()?;
+            lane.drop_if_empty(session);
+            let state = &mut self.buckets[bucket];
+            backlog.count -= u64::from(state.count);
+            state.node = None;
+            if state.count > 0 {
+                return Some(bucket);
+            }
             self.drop_bucket(bucket);
-            return None;
         }
-        Some(bucket)
     }
 
     /// All buckets of a node that is gone.

@@ -145,3 +145,24 @@ fn a_size_that_no_file_has_is_refused() {
     all.settle(&[node]);
     assert_eq!(all.core.open_requests(), 0);
 }
+
+#[test]
+fn many_limited_sessions_do_not_starve_another() {
+    let mut all = Parties::new();
+    let client = all.client();
+    let (node, _) = all.node("a", 16);
+    for inode in 1..=40 {
+        let session = all.session(client);
+        let limit = SetLimit { scope: SESSION, session, bytes_per_second: 1, ..Default::default() };
+        all.ask(client, limit);
+        // The first overdraws the limit, the second waits.
+        for inode in [inode, inode + 100] {
+            all.submit(client, session, ARCHIVE, vec![item(inode, 1)]);
+            all.settle(&[node]);
+        }
+    }
+    assert_eq!(all.core.open_requests(), 40);
+    let session = all.session(client);
+    all.submit(client, session, ARCHIVE, vec![item(1000, 1)]);
+    assert_eq!(all.orders(node).len(), 1);
+}
