@@ -30,8 +30,8 @@ pub struct Candidate {
     pub load: u64,
 }
 
-/// Spreads every bit of a number over all of them: the finalizer of `SplitMix64`. Written out, since
-/// the scores are to stay the same, and to differ in all bits for seeds that differ in one.
+/// Spreads every bit of a number over all of them: the finalizer of `SplitMix64`. Written out,
+/// since the scores are to stay the same, and to differ in all bits for seeds that differ in one.
 fn mix(number: u64) -> u64 {
     let mut mixed = number.wrapping_add(0x9e37_79b9_7f4a_7c15);
     mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);

@@ -38,7 +38,7 @@ impl Bench {
     }
 
     fn connect(&mut self, role: Role, name: &str) -> u32 {
-        let connection = self.core.connected(1, Peer::Same).unwrap();
+        let connection = self.core.connected(1, Peer::Same).expect("there are few");
         let name = Text::new(name);
         self.ask(
             connection,

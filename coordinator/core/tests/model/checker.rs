@@ -105,10 +105,10 @@ impl Checker {
                     self.seen(info);
                 }
             }
-            (Message::Cancel(it), Message::Cancelled(told)) => {
-                if it.requests.0.len() != told.statuses.0.len() {
-                    self.fault("a status for each that is cancelled".to_owned());
-                }
+            (Message::Cancel(it), Message::Cancelled(told))
+                if it.requests.0.len() != told.statuses.0.len() =>
+            {
+                self.fault("a status for each that is cancelled".to_owned());
             }
             _ => {}
         }

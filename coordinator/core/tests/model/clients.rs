@@ -26,10 +26,10 @@ impl World {
     }
 
     fn some_session(&mut self, client: u32) -> SessionId {
-        if self.sessions.is_empty() || self.random.one_in(50) {
-            if let Some(Message::SessionCreated(it)) = self.ask(client, CreateSession::default()) {
-                self.sessions.push(it.session);
-            }
+        if (self.sessions.is_empty() || self.random.one_in(50))
+            && let Some(Message::SessionCreated(it)) = self.ask(client, CreateSession::default())
+        {
+            self.sessions.push(it.session);
         }
         let known = self.sessions.len() as u64;
         self.sessions[self.random.below(known) as usize]
