@@ -1,8 +1,7 @@
 //! Requests as users see them: submitted, listed, cancelled, ended.
 
-use dray_wire::limits::{BODY_MAX, PAGE_MAX};
 use dray_wire::messages::*;
-use dray_wire::{Class, List, Reason, RequestId, SessionId, Status, Text, Token, Verb};
+use dray_wire::{Class, List, Reason, Status, Text, Token, Verb};
 
 use crate::coordinator::Coordinator;
 use crate::limits::QUEUED_MAX;
@@ -189,76 +188,6 @@ impl Coordinator {
         self.queue.assign(bucket, node, front);
     }
 
-    //= docs/wire.md#w-54
-    pub(crate) fn cancel(&mut self, at: At, it: &Cancel) -> Result<(), Refusal> {
-        let session = self.session(it.session)?;
-        let key = self.sessions.slab.key(session);
-        let mut statuses = Vec::with_capacity(it.requests.0.len());
-        for id in &it.requests.0 {
-            let index = self.requests.slab.find(id.0);
-            let own = index.filter(|index| self.requests.slab[*index].session_key() == key);
-            statuses.push(own.map_or(Status(0), |index| self.cancel_one(index)));
-        }
-        self.reply(at.0, at.1, Cancelled { statuses: List(statuses) });
-        Ok(())
-    }
-
-    fn cancel_one(&mut self, index: u32) -> Status {
-        let request = &self.requests.slab[index];
-        if !request.status().is_final() {
-            match request.place_in {
-                Where::Bucket => self.cancel_queued(index),
-                Where::Following => {
-                    self.unfollow(index);
-                    self.end(index, &Ending::cancelled());
-                }
-                Where::Behind => {
-                    self.not_behind(index);
-                    self.end(index, &Ending::cancelled());
-                }
-                Where::Asking => self.cancel_asking(index),
-                Where::Order => self.cancel_ordered(index),
-                Where::Split => self.cancel_split(index),
-                Where::Nowhere => unreachable!("a request that has not ended is somewhere"),
-            }
-        }
-        self.requests.slab[index].status()
-    }
-
-    fn cancel_queued(&mut self, index: u32) {
-        self.queue.unlink(&mut self.requests, index);
-        self.hand_over(index);
-        self.end(index, &Ending::cancelled());
-    }
-
-    /// A request that is not moved yet is taken back. If others follow it, the first of them takes
-    /// its place.
-    pub(crate) fn hand_over(&mut self, index: u32) {
-        let heir = self.requests.slab[index].followers;
-        if heir == NONE {
-            self.requests.not_same(index, None);
-        } else {
-            let (_, rest) = self.requests.unlink(heir);
-            self.requests.slab[index].followers = NONE;
-            self.requests.not_same(index, Some(heir));
-            self.requests.slab[heir].followers = rest;
-            let mut next = rest;
-            while next != NONE {
-                self.requests.slab[next].of = heir;
-                next = self.requests.slab[next].next;
-            }
-            self.put_in_bucket(heir, true);
-        }
-    }
-
-    fn unfollow(&mut self, index: u32) {
-        let leader = self.requests.slab[index].of;
-        let (previous, next) = self.requests.unlink(index);
-        if previous == NONE {
-            self.requests.slab[leader].followers = next;
-        }
-    }
-
     /// A request is over, and with it those that follow it.
     pub(crate) fn end_all(&mut self, index: u32, ending: &Ending) {
         let mut follower = std::mem::replace(&mut self.requests.slab[index].followers, NONE);
@@ -300,57 +229,6 @@ impl Coordinator {
     /// The right that is needed under an order's token.
     pub(crate) fn fresh_token(&mut self) -> Token {
         self.events.next_token(self.setup.epoch)
-    }
-
-    fn describe(&self, index: u32) -> RequestInfo {
-        let request = &self.requests.slab[index];
-        let is_its = self.sessions.slab.key(request.session) == request.session_key();
-        let session = self.sessions.slab.get(request.session).filter(|_| is_its);
-        let session = session.map_or(SessionId::NONE, |it| it.id);
-        let mut info = self.requests.info(index, session, self.now_ns);
-        if request.place_in == Where::Bucket {
-            let class = usize::from(request.class.0);
-            let before: u64 = self.queue.queued[..class].iter().sum();
-            let later = self.queue.taken_in[class] - request.ticket;
-            info.position = before + self.queue.queued[class].saturating_sub(later);
-            info.eta_ms = self.pace.eta_ms(info.position);
-        }
-        info
-    }
-
-    pub(crate) fn list_requests(&mut self, at: At, it: &ListRequests) -> Result<(), Refusal> {
-        let session = match it.session {
-            SessionId::NONE => None,
-            id => Some(self.sessions.slab.key(self.session(id)?)),
-        };
-        let limit = (it.limit as usize).clamp(1, PAGE_MAX);
-        let (mut page, mut bytes) = (Vec::new(), 0);
-        // Places that hold nothing of the session are looked at too: so many a call, not more.
-        let first = u32::try_from(it.after).unwrap_or(u32::MAX);
-        let end = self.requests.slab.end();
-        let most = first.saturating_add((limit * 16) as u32).min(end);
-        let mut next = first;
-        while next < most && page.len() < limit && bytes < BODY_MAX / 2 {
-            let index = next;
-            next += 1;
-            let Some(request) = self.requests.slab.get(index) else { continue };
-            if session.is_none_or(|session| session == request.session_key()) {
-                bytes += request.name.as_slice().len() + 128;
-                page.push(self.describe(index));
-            }
-        }
-        let next = if next < end { u64::from(next) } else { 0 };
-        self.reply(at.0, at.1, Requests { next, requests: List(page) });
-        Ok(())
-    }
-
-    pub(crate) fn show_request(&mut self, at: At, id: RequestId) -> Result<(), Refusal> {
-        let index = self.requests.slab.find(id.0).ok_or_else(|| {
-            Refusal::new(Reason::NO_REQUEST, id.0, format!("no request {id}, or long ended"))
-        })?;
-        let requests = List(vec![self.describe(index)]);
-        self.reply(at.0, at.1, Requests { next: 0, requests });
-        Ok(())
     }
 
     /// Whether a file of this size is worth being split.

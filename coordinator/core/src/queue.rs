@@ -4,12 +4,13 @@
 //!
 //! Nothing here depends on how many requests there are: they are linked through their own entries.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::BTreeMap;
 
 use dray_wire::Class;
 use foldhash::fast::FixedState;
 use hashbrown::HashMap;
 
+use crate::lanes::ClassLane;
 use crate::limits::BUCKET_REQUESTS;
 use crate::placement::Region;
 use crate::requests::{NONE, Requests, Where};
@@ -39,63 +40,6 @@ pub(crate) struct Bucket {
     homeless: Option<u64>,
 }
 
-#[derive(Debug)]
-struct SessionLane {
-    /// Service received, by share.
-    virtual_time: u128,
-    /// Whose turn it is: one order each.
-    turns: VecDeque<u32>,
-    /// Buckets by tenant; none is empty of buckets.
-    tenants: HashMap<u32, VecDeque<u32>, FixedState>,
-}
-
-impl SessionLane {
-    fn add(&mut self, tenant: u32, bucket: u32, front: bool) {
-        let buckets = self.tenants.entry(tenant).or_insert_with(|| {
-            self.turns.push_back(tenant);
-            VecDeque::new()
-        });
-        if front {
-            buckets.push_front(bucket);
-        } else {
-            buckets.push_back(bucket);
-        }
-    }
-
-    fn front(&self) -> Option<u32> {
-        self.tenants.get(self.turns.front()?)?.front().copied()
-    }
-
-    fn pop_front(&mut self) -> Option<u32> {
-        let tenant = *self.turns.front()?;
-        let bucket = self.tenants.get_mut(&tenant)?.pop_front();
-        if self.tenants[&tenant].is_empty() {
-            self.tenants.remove(&tenant);
-            self.turns.pop_front();
-        }
-        bucket
-    }
-
-    fn pop_back(&mut self) -> Option<u32> {
-        let tenant = *self.turns.back()?;
-        let bucket = self.tenants.get_mut(&tenant)?.pop_back();
-        if self.tenants[&tenant].is_empty() {
-            self.tenants.remove(&tenant);
-            self.turns.pop_back();
-        }
-        bucket
-    }
-}
-
-/// The buckets of a class that a node serves.
-#[derive(Debug, Default)]
-struct ClassLane {
-    order: BTreeSet<(u128, u32)>,
-    sessions: HashMap<u32, SessionLane, FixedState>,
-    /// The virtual time of the session served last: where a newcomer begins.
-    clock: u128,
-}
-
 /// What a node has to do.
 #[derive(Debug, Default)]
 struct Backlog {
@@ -119,35 +63,6 @@ pub(crate) struct Queue {
     /// Queued requests of each class, and all that ever were.
     pub(crate) queued: [u64; CLASSES],
     pub(crate) taken_in: [u64; CLASSES],
-}
-
-impl ClassLane {
-    fn add(&mut self, key: &BucketKey, bucket: u32, front: bool) {
-        let (session, clock) = (key.session, self.clock);
-        let lane = self.sessions.entry(session).or_insert_with(|| {
-            self.order.insert((clock, session));
-            SessionLane { virtual_time: clock, turns: VecDeque::new(), tenants: HashMap::default() }
-        });
-        lane.add(key.tenant, bucket, front);
-    }
-
-    fn drop_if_empty(&mut self, session: u32) {
-        if let Some(lane) = self.sessions.get(&session)
-            && lane.turns.is_empty()
-        {
-            self.order.remove(&(lane.virtual_time, session));
-            self.sessions.remove(&session);
-        }
-    }
-
-    //= docs/wire.md#w-55
-    fn charge(&mut self, session: u32, cost: u64, share: u32) {
-        let Some(lane) = self.sessions.get_mut(&session) else { return };
-        self.order.remove(&(lane.virtual_time, session));
-        self.clock = self.clock.max(lane.virtual_time);
-        lane.virtual_time += u128::from(cost) * 1024 / u128::from(share.max(1));
-        self.order.insert((lane.virtual_time, session));
-    }
 }
 
 impl Queue {
