@@ -195,7 +195,10 @@ impl Coordinator {
             .filter(|(_, node)| node.connection.is_some() && node.reaches(file_system));
         let candidate = |(slot, node): (u16, &Node)| {
             let under_way: u64 = node.lanes.iter().map(|lane| u64::from(lane.items)).sum();
-            (slot, Candidate { seed: node.seed, load: self.queue.backlog(slot) + under_way })
+            let own = self.queue.backlog(slot) + under_way;
+            // The coordinator's own node has something else to do, too.
+            let load = if node.name == self.setup.name { 2 * own } else { own };
+            (slot, Candidate { seed: node.seed, load })
         };
         able.map(candidate).unzip()
     }

@@ -255,7 +255,13 @@ fn start_server(
     // Grows with each start, as long as the clock of the machine does.
     let seconds = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
     let epoch = Epoch(seconds.as_secs());
-    let setup = CoreSetup { cluster, name: name.to_owned(), epoch, ..CoreSetup::default() };
+    let mut setup = CoreSetup { cluster, name: name.to_owned(), epoch, ..CoreSetup::default() };
+    if config.cluster.split_bytes > 0 {
+        setup.split_bytes = config.cluster.split_bytes;
+    }
+    if config.cluster.part_bytes > 0 {
+        setup.part_bytes = config.cluster.part_bytes;
+    }
     let server = Server::start(setup)?;
     if let Some(parent) = socket.parent() {
         std::fs::create_dir_all(parent)
