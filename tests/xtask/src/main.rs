@@ -25,8 +25,8 @@ usage: cargo xtask <task>
   test [--quick] [FILTER]            all tests; as root installs the tools they need first
                                      --quick leaves end-to-end and documentation tests out
   crash [--rounds N]                 long form of the kill -9 test (500 rounds)
-  cluster [--files N] [--gib N]      three nodes in network namespaces over shared LUNs: 20,000 files
-                                     and one of 8 GiB archived, released, restored, compared
+  cluster [--files N] [--gib N]      three nodes in network namespaces over shared LUNs: 20,000
+                                     files and one of 8 GiB archived, released, restored, compared
   sim [--rounds N]                   long form of the simulation (1000 seeds)
   bench [--out DIR] [--dry-run] [-- ARGS]
                                      runs the benchmarks, keeps results with their machine;
