@@ -5,6 +5,7 @@ mod bench;
 mod commands;
 mod door;
 mod exit;
+mod look;
 mod output;
 mod report;
 mod requests;

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Condvar, Mutex, PoisonError};
 
 use dray_fs::LinuxFiles;
-use dray_io::{Access, Context, Files, Handle, Kind, Operation, Range};
+use dray_io::{Handle, Kind, Range};
 use dray_mover::{Entry, Walk};
 use dray_node::places::{kind_to_wire, to_wire};
 use dray_wire::messages::{Item, KIND_LINK, Outcome, Submit};
@@ -15,6 +15,7 @@ use dray_wire::{Class, List, Message, Name, Reason, RequestId, Status, Verb};
 
 use crate::door::{Door, refused};
 use crate::exit::Failure;
+use crate::look::{Found, look_all};
 use crate::output::Reporter;
 
 /// Files submitted and not ended: what this process remembers of a tree of any size.
@@ -58,7 +59,7 @@ impl Totals {
 /// Files with several names: the further ones wait until the first is in the archive.
 enum Links {
     /// The first name is being archived; these wait.
-    Waiting(Vec<Entry>),
+    Waiting(Vec<Found>),
     Archived,
 }
 
@@ -69,7 +70,7 @@ struct Open {
     early: HashMap<RequestId, Outcome>,
     links: HashMap<Handle, Links>,
     /// Further names whose file is in the archive now, or could not be put there (`false`).
-    freed: VecDeque<(Entry, bool)>,
+    freed: VecDeque<(Found, bool)>,
     /// Files with several names whose first is under way.
     firsts: usize,
     ended: bool,
@@ -128,55 +129,50 @@ impl Tree<'_> {
         excluded: Vec<PathBuf>,
     ) -> Result<(), Failure> {
         let mut batch = Batch::default();
-        for found in Walk::new(files, roots, excluded) {
-            let found = found.and_then(|entry| look(files, entry));
-            match found {
-                Ok(Some((entry, links, size))) => self.found(&mut batch, entry, links, size)?,
-                Ok(None) => {}
-                Err(fault) => {
-                    let path = fault.path.clone();
-                    self.failed(&path, &fault.to_string(), fault.advice(), Reason::FAILED);
+        let mut walk = Walk::new(files, roots, excluded);
+        let wanted = |entry: &Entry| self.ask.verb == Verb::ARCHIVE || entry.kind == Kind::File;
+        loop {
+            let entries: Vec<_> = walk.by_ref().take(BATCH).collect();
+            if entries.is_empty() {
+                break;
+            }
+            let entries = entries.into_iter().filter(|it| it.as_ref().map_or(true, wanted));
+            for found in look_all(files, self.ask.verb, entries.collect()) {
+                match found {
+                    Ok(found) => self.found(&mut batch, found),
+                    Err((path, fault)) => {
+                        self.failed(&path, &fault.to_string(), fault.advice(), Reason::FAILED);
+                    }
+                }
+                if batch.is_full() {
+                    self.submit(&mut batch)?;
                 }
             }
-            if batch.is_full() {
-                self.submit(&mut batch)?;
-            }
+            self.submit(&mut batch)?;
         }
-        self.submit(&mut batch)?;
         self.submit_links(&mut batch)?;
         self.wait_for(0)
     }
 
-    fn found(&self, batch: &mut Batch, entry: Entry, links: u32, size: u64) -> Result<(), Failure> {
+    fn found(&self, batch: &mut Batch, found: Found) {
         if self.ask.verb != Verb::ARCHIVE {
-            if entry.kind == Kind::File {
-                batch.add(entry, size, self.ask.range, false);
-            }
-            return Ok(());
+            return batch.add(found, self.ask.range, false);
         }
-        let several = entry.kind != Kind::Directory && links > 1;
-        if let (true, Some(handle)) = (several, entry.handle) {
-            let mut open = self.locked();
-            match open.links.get_mut(&handle) {
-                None => {
-                    open.links.insert(handle, Links::Waiting(Vec::new()));
-                    open.firsts += 1;
-                }
-                Some(Links::Waiting(waiting)) => {
-                    waiting.push(entry);
-                    return Ok(());
-                }
-                Some(Links::Archived) => {
-                    drop(open);
-                    batch.add(entry, 0, None, true);
-                    return Ok(());
-                }
+        let several = found.entry.kind != Kind::Directory && found.links > 1;
+        let (true, Some(handle)) = (several, found.entry.handle) else {
+            return batch.add(found, None, false);
+        };
+        let mut open = self.locked();
+        match open.links.get_mut(&handle) {
+            None => {
+                open.links.insert(handle, Links::Waiting(Vec::new()));
+                open.firsts += 1;
+                batch.first_names.push(handle);
+                batch.add(found, None, false);
             }
-            drop(open);
-            batch.first_names.push(handle);
+            Some(Links::Waiting(waiting)) => waiting.push(found),
+            Some(Links::Archived) => batch.add(found, None, true),
         }
-        batch.add(entry, size, None, false);
-        Ok(())
     }
 
     /// Further names, as their files come to be in the archive.
@@ -192,8 +188,8 @@ impl Tree<'_> {
             if freed.is_empty() {
                 return if firsts == 0 { Ok(()) } else { Err(closed()) };
             }
-            for (entry, archived) in freed {
-                batch.add(entry, 0, None, archived);
+            for (found, archived) in freed {
+                batch.add(found, None, archived);
                 if batch.is_full() {
                     self.submit(batch)?;
                 }
@@ -280,7 +276,7 @@ impl Tree<'_> {
                 None => open.links.remove(&handle),
             };
             if let Some(Links::Waiting(waiting)) = waiting {
-                open.freed.extend(waiting.into_iter().map(|entry| (entry, archived)));
+                open.freed.extend(waiting.into_iter().map(|found| (found, archived)));
             }
             open.firsts -= 1;
         }
@@ -311,16 +307,6 @@ fn closed() -> Failure {
     refused(dray_client::Error::Closed)
 }
 
-/// What is under a name: the entry with its handle, its links and its size.
-fn look(files: &LinuxFiles, entry: Entry) -> Result<Option<(Entry, u32, u64)>, dray_io::Fault> {
-    let path = entry.path.as_path();
-    let file = files.open(path, Access::Inspect).during(Operation::Open, path)?;
-    let stat = files.stat(&file).during(Operation::Stat, path)?;
-    let size = if stat.kind == Kind::File { stat.size } else { 0 };
-    let (kind, handle) = (stat.kind, Some(stat.handle));
-    Ok(Some((Entry { kind, handle, ..entry }, stat.links, size)))
-}
-
 /// Items that go out together.
 #[derive(Default)]
 struct Batch {
@@ -335,8 +321,8 @@ impl Batch {
         self.items.len() >= BATCH || self.names >= BATCH_NAMES
     }
 
-    fn add(&mut self, entry: Entry, size: u64, range: Option<Range>, link: bool) {
-        let Entry { path, kind, handle, .. } = entry;
+    fn add(&mut self, found: Found, range: Option<Range>, link: bool) {
+        let Found { entry: Entry { path, kind, handle, .. }, size, place, .. } = found;
         let name = path.as_os_str().as_bytes();
         self.names += name.len();
         // A longer one could not have been opened.
@@ -344,7 +330,9 @@ impl Batch {
         let (offset, length) = range.map_or((0, 0), |range| (range.start, range.len()));
         self.items.push(Item {
             handle: handle.map(to_wire).unwrap_or_default(),
-            size,
+            size: if link { 0 } else { size },
+            lun: place.0,
+            place: place.1,
             offset,
             length,
             kind: if link { KIND_LINK } else { kind_to_wire(kind) },
