@@ -1,35 +1,49 @@
 //! Memory that the kernel can read into and write from without a copy.
 
-use zerocopy::{FromBytes, FromZeros, Immutable, IntoBytes, KnownLayout};
-
 use crate::limits::BLOCK;
 
-/// One block, aligned as `O_DIRECT` wants it: devices ask for 512 bytes (`STATX_DIOALIGN`), file
-/// systems that do not say (btrfs, tmpfs) for at most a page.
-#[derive(Clone, FromBytes, IntoBytes, Immutable, KnownLayout)]
-#[repr(C, align(4096))]
-struct Block([u8; BLOCK as usize]);
-
-/// A zeroed buffer whose start and length are multiples of [`BLOCK`].
+/// A zeroed buffer whose start and length are multiples of [`BLOCK`]: devices ask for 512 bytes
+/// (`STATX_DIOALIGN`), file systems that do not say (btrfs, tmpfs) for at most a page.
 ///
 /// Allocated once and reused; never on the path of a single block.
-#[derive(Clone)]
-pub struct Aligned(Vec<Block>);
+pub struct Aligned {
+    /// With room for the start to be moved to a block.
+    bytes: Vec<u8>,
+    start: usize,
+    length: usize,
+}
+
+/// Bytes, rounded up to whole blocks.
+fn whole(bytes: usize) -> usize {
+    bytes.next_multiple_of(BLOCK as usize)
+}
 
 impl Aligned {
     /// A buffer of `bytes`, rounded up to whole blocks, all zero.
     pub fn new(bytes: usize) -> Self {
-        let blocks = bytes.div_ceil(BLOCK as usize);
-        // Zeroed by the kernel page by page as it is touched, not here and now.
-        Self(Block::new_vec_zeroed(blocks).expect("memory for a buffer"))
+        let length = whole(bytes);
+        // Of plain bytes: zeroed by the kernel page by page as they are touched. What is allocated
+        // with an alignment of its own is cleared here and now, and most of it is never used.
+        let bytes = vec![0; length + BLOCK as usize];
+        let start = bytes.as_ptr().addr().next_multiple_of(BLOCK as usize) - bytes.as_ptr().addr();
+        Self { bytes, start, length }
     }
 
     /// Grows, never shrinks, to hold at least `bytes`; new bytes are zero.
     pub fn reserve(&mut self, bytes: usize) {
-        let blocks = bytes.div_ceil(BLOCK as usize);
-        if blocks > self.0.len() {
-            self.0.resize(blocks, Block([0; BLOCK as usize]));
+        if whole(bytes) > self.length {
+            let mut grown = Self::new(bytes);
+            grown[..self.length].copy_from_slice(self);
+            *self = grown;
         }
+    }
+}
+
+impl Clone for Aligned {
+    fn clone(&self) -> Self {
+        let mut copy = Self::new(self.length);
+        copy.copy_from_slice(self);
+        copy
     }
 }
 
@@ -37,13 +51,13 @@ impl std::ops::Deref for Aligned {
     type Target = [u8];
 
     fn deref(&self) -> &[u8] {
-        self.0.as_slice().as_bytes()
+        &self.bytes[self.start..self.start + self.length]
     }
 }
 
 impl std::ops::DerefMut for Aligned {
     fn deref_mut(&mut self) -> &mut [u8] {
-        self.0.as_mut_slice().as_mut_bytes()
+        &mut self.bytes[self.start..self.start + self.length]
     }
 }
 

@@ -16,9 +16,9 @@ use dray_wire::{Reason, Status};
 use super::Shared;
 use super::order::{Task, done, ended, failed, nothing};
 
-/// How long a lane that archives waits for more before it commits what it has: less than a flush
-/// takes, long enough for the next order to arrive.
-const DRY: Duration = Duration::from_millis(2);
+/// How long a lane that archives waits for more before it commits what it has: long enough for who
+/// asks to look at the next files on a cold disk, short beside the flushes that follow.
+const DRY: Duration = Duration::from_millis(10);
 
 /// What a lane does with files as a whole.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
