@@ -66,7 +66,8 @@ impl Incoming<'_> {
                 return;
             }
             self.take_frames(&mut deframer, &mut greeted).await;
-            if !greeted && deframer.pending() >= GREETING_BYTES {
+            let closing = outgoing.is_closing();
+            if !greeted && !closing && deframer.pending() >= GREETING_BYTES {
                 self.malformed(0, "the first message is longer than Hello can be", true);
                 self.hub.pump();
             }

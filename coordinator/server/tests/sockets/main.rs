@@ -1,0 +1,17 @@
+//! The server over real sockets: those who keep to `docs/wire.md`, those who do not, and the first
+//! beside the second.
+#![forbid(unsafe_code)]
+#![allow(clippy::unwrap_used)]
+
+mod bad_frames;
+mod bad_order;
+mod client_end;
+mod ending;
+mod events;
+mod garbage;
+mod movements;
+mod pace;
+#[path = "../party/mod.rs"]
+mod party;
+mod tls;
+mod users;
