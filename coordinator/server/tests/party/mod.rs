@@ -13,30 +13,30 @@ use dray_wire::FileHandle;
 use dray_wire::messages::{Item, KIND_FILE};
 use tempfile::TempDir;
 
-pub use node::{Played, play};
-pub use raw::{Raw, frame, hello, summed};
+pub(crate) use node::{Played, play};
+pub(crate) use raw::{Raw, frame, hello, summed};
 
 /// Longer than anything takes on a busy machine; only a broken test waits for it.
-pub const AMPLE: Duration = Duration::from_secs(30);
+pub(crate) const AMPLE: Duration = Duration::from_secs(30);
 
 /// What somebody who does no harm may wait for an answer, whatever others do.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-pub const FS: [u8; 16] = [7; 16];
+pub(crate) const FS: [u8; 16] = [7; 16];
 
 /// A server that ends, with its sockets and files, when this is dropped.
-pub struct Place {
-    pub server: Server,
-    pub address: Address,
-    pub folder: TempDir,
+pub(crate) struct Place {
+    pub(crate) server: Server,
+    pub(crate) address: Address,
+    pub(crate) folder: TempDir,
 }
 
 impl Place {
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self::with(CoreSetup::default(), ListenOptions::default())
     }
 
-    pub fn with(setup: CoreSetup, options: ListenOptions) -> Self {
+    pub(crate) fn with(setup: CoreSetup, options: ListenOptions) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let server = Server::start(setup).unwrap();
         let address = Address::Unix(folder.path().join("dray.sock"));
@@ -44,17 +44,17 @@ impl Place {
         Self { server, address, folder }
     }
 
-    pub async fn client(&self, name: &str) -> (Client, Pushed) {
+    pub(crate) async fn client(&self, name: &str) -> (Client, Pushed) {
         Client::connect(&self.address, None, &Options::client(name)).await.unwrap()
     }
 
     /// Somebody who may send whatever he likes, before he has said Hello.
-    pub async fn raw(&self) -> Raw {
+    pub(crate) async fn raw(&self) -> Raw {
         let (stream, _) = dray_link::connect(&self.address, None, AMPLE).await.unwrap();
         Raw::new(stream)
     }
 
-    pub async fn greeted(&self) -> Raw {
+    pub(crate) async fn greeted(&self) -> Raw {
         let mut raw = self.raw().await;
         raw.greet().await;
         raw
@@ -62,28 +62,28 @@ impl Place {
 }
 
 /// Runs a test in bounded time.
-pub fn run<T>(test: impl Future<Output = T>) -> T {
+pub(crate) fn run<T>(test: impl Future<Output = T>) -> T {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let done = runtime.block_on(async { tokio::time::timeout(4 * AMPLE, test).await });
     done.expect("a test ends")
 }
 
-pub fn handle(inode: u64) -> FileHandle {
+pub(crate) fn handle(inode: u64) -> FileHandle {
     FileHandle { file_system: FS, inode, generation: 1 }
 }
 
-pub fn item(inode: u64) -> Item {
+pub(crate) fn item(inode: u64) -> Item {
     Item { handle: handle(inode), size: 4096, kind: KIND_FILE, ..Item::default() }
 }
 
 /// Another client of the server, who wants nothing but answers.
-pub struct Witness {
+pub(crate) struct Witness {
     stop: tokio::sync::oneshot::Sender<()>,
     task: tokio::task::JoinHandle<(Duration, u32)>,
 }
 
 impl Witness {
-    pub async fn of(place: &Place) -> Self {
+    pub(crate) async fn of(place: &Place) -> Self {
         let (client, _) = place.client("witness").await;
         let (stop, mut stopped) = tokio::sync::oneshot::channel();
         let task = tokio::spawn(async move {
@@ -100,7 +100,7 @@ impl Witness {
     }
 
     /// Fails if it waited too long for one answer.
-    pub async fn unharmed(self, while_what: &str) {
+    pub(crate) async fn unharmed(self, while_what: &str) {
         self.stop.send(()).unwrap();
         let (longest, count) = self.task.await.unwrap();
         println!("{while_what}: {count} pings of another client, the longest {longest:?}");
@@ -116,7 +116,7 @@ async fn ping(client: &Client) -> Duration {
 }
 
 /// Bytes of this process in memory.
-pub fn resident() -> u64 {
+pub(crate) fn resident() -> u64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap();
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
     line.split_whitespace().next().unwrap().parse::<u64>().unwrap() << 10

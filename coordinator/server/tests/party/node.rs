@@ -10,14 +10,14 @@ use super::{FS, Place};
 
 /// Orders that a played node has got.
 #[derive(Clone, Default)]
-pub struct Played {
-    pub orders: Arc<Mutex<Vec<Order>>>,
+pub(crate) struct Played {
+    pub(crate) orders: Arc<Mutex<Vec<Order>>>,
     /// The node does nothing while somebody holds it.
-    pub gate: Arc<tokio::sync::Mutex<()>>,
+    pub(crate) gate: Arc<tokio::sync::Mutex<()>>,
 }
 
 /// Joins and answers each item as `act` says; its index is set here.
-pub async fn play(
+pub(crate) async fn play(
     place: &Place,
     name: &str,
     act: impl Fn(&Order, usize) -> ItemResult + Send + Sync + 'static,
@@ -70,7 +70,7 @@ async fn answer(
 }
 
 impl Played {
-    pub fn done(_: &Order, _: usize) -> ItemResult {
+    pub(crate) fn done(_: &Order, _: usize) -> ItemResult {
         ItemResult { status: Status::DONE, bytes: 4096, ..ItemResult::default() }
     }
 }

@@ -7,24 +7,24 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use super::AMPLE;
 
-pub struct Raw {
+pub(crate) struct Raw {
     stream: Stream,
     deframer: Deframer,
     last: u64,
 }
 
-pub fn hello(role: Role, name: &str) -> Hello {
+pub(crate) fn hello(role: Role, name: &str) -> Hello {
     Hello { version_from: 1, version_to: 1, role, name: Text::new(name), ..Hello::default() }
 }
 
-pub fn frame(message: impl Into<Message>, request: u64) -> Vec<u8> {
+pub(crate) fn frame(message: impl Into<Message>, request: u64) -> Vec<u8> {
     let mut bytes = Vec::new();
     dray_wire::encode(&message.into(), request, &mut bytes);
     bytes
 }
 
 /// The bytes of a frame with both sums made right, whatever else is in it.
-pub fn summed(mut frame: Vec<u8>) -> Vec<u8> {
+pub(crate) fn summed(mut frame: Vec<u8>) -> Vec<u8> {
     let body = crc32c(&frame[HEADER_BYTES..]);
     frame[24..28].copy_from_slice(&body.to_le_bytes());
     let header = crc32c(&frame[..28]);
@@ -39,12 +39,12 @@ fn crc32c(bytes: &[u8]) -> u32 {
 }
 
 impl Raw {
-    pub fn new(stream: Stream) -> Self {
+    pub(crate) fn new(stream: Stream) -> Self {
         Self { stream, deframer: Deframer::default(), last: 0 }
     }
 
     /// Whether all of it was taken; a peer that was cut off cannot send.
-    pub async fn send(&mut self, bytes: &[u8]) -> bool {
+    pub(crate) async fn send(&mut self, bytes: &[u8]) -> bool {
         let sent = async {
             self.stream.write_all(bytes).await?;
             self.stream.flush().await
@@ -53,13 +53,13 @@ impl Raw {
     }
 
     /// The same for a peer that the server may have stopped to read from.
-    pub async fn try_send(&mut self, bytes: &[u8], within: std::time::Duration) -> bool {
+    pub(crate) async fn try_send(&mut self, bytes: &[u8], within: std::time::Duration) -> bool {
         let sent = self.stream.write_all(bytes);
         matches!(tokio::time::timeout(within, sent).await, Ok(Ok(())))
     }
 
     /// A request with the next number.
-    pub async fn ask(&mut self, message: impl Into<Message>) -> u64 {
+    pub(crate) async fn ask(&mut self, message: impl Into<Message>) -> u64 {
         self.last += 1;
         let bytes = frame(message, self.last);
         assert!(self.send(&bytes).await);
@@ -67,7 +67,7 @@ impl Raw {
     }
 
     /// What comes next, with its number; nothing if the connection has ended.
-    pub async fn next(&mut self) -> Option<(u64, Message)> {
+    pub(crate) async fn next(&mut self) -> Option<(u64, Message)> {
         loop {
             if let Some(frame) = self.deframer.next_frame().expect("the server sends frames") {
                 let message = Message::decode(frame.header.kind, frame.body).unwrap();
@@ -81,7 +81,7 @@ impl Raw {
         }
     }
 
-    pub async fn greet(&mut self) {
+    pub(crate) async fn greet(&mut self) {
         let request = self.ask(hello(Role::CLIENT, "raw")).await;
         let welcome = self.next().await;
         assert!(
@@ -91,7 +91,7 @@ impl Raw {
     }
 
     /// Expects a refusal with this number and reason; what it is about.
-    pub async fn refused(&mut self, number: u64, why: Reason) -> u64 {
+    pub(crate) async fn refused(&mut self, number: u64, why: Reason) -> u64 {
         match self.next().await {
             Some((request, Message::Refused(it))) => {
                 assert_eq!((request, it.reason), (number, why), "{}", it.text);
@@ -101,25 +101,25 @@ impl Raw {
         }
     }
 
-    pub async fn closed(&mut self) {
+    pub(crate) async fn closed(&mut self) {
         let next = self.next().await;
         assert!(next.is_none(), "{next:?}");
     }
 
     /// The connection goes on.
-    pub async fn goes_on(&mut self) {
+    pub(crate) async fn goes_on(&mut self) {
         let request = self.ask(Ping::default()).await;
         let done = self.next().await;
         assert!(matches!(done, Some((number, Message::Done(_))) if number == request), "{done:?}");
     }
 
     /// Nothing more is sent; the other way stays open.
-    pub async fn hang_up(&mut self) {
+    pub(crate) async fn hang_up(&mut self) {
         self.stream.shutdown().await.unwrap();
     }
 
     /// Everything until the end, not looked at; how many bytes.
-    pub async fn drain(&mut self) -> usize {
+    pub(crate) async fn drain(&mut self) -> usize {
         let (mut all, mut bytes) = (0, vec![0; 1 << 20]);
         loop {
             let read = self.stream.read(&mut bytes);
