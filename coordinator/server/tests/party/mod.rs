@@ -1,5 +1,5 @@
 //! A server on a real socket, and those who talk to it. Each test binary uses a part of this.
-#![allow(dead_code, clippy::unwrap_used)]
+#![allow(dead_code, unused_imports, clippy::unwrap_used)]
 
 mod node;
 mod raw;

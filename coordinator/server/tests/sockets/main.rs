@@ -8,10 +8,13 @@ mod bad_order;
 mod client_end;
 mod ending;
 mod events;
+mod front_end;
 mod garbage;
 mod movements;
 mod pace;
 #[path = "../party/mod.rs"]
 mod party;
+#[path = "../../../client/examples/front_end/recall.rs"]
+mod recall;
 mod tls;
 mod users;
