@@ -238,7 +238,7 @@ impl<'a, 'w, W: World> Hand<'a, 'w, W> {
         for (held, place) in held.into_iter().zip(places) {
             let concluded = self.conclude(&held, place);
             let Held { path, size, .. } = held;
-            // The file is closed by now: who hears of it may release it, which an open file refuses.
+            // The file is closed by now: whoever hears of it may release it, which needs that.
             match concluded {
                 Ok(()) => {
                     self.shared.run.moved(size);
