@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use dray_client::{Client, Options};
 use dray_wire::messages::{ListSessions, Ping};
 use dray_wire::{Message, limits::UNREAD_MAX};
 
@@ -37,5 +38,25 @@ fn who_asks_faster_than_he_reads_is_paused_and_gets_everything() {
         assert!(matches!(raw.next().await, Some((10_000, Message::Done(_)))));
         println!("{} MiB of replies were waited for", bytes >> 20);
         witness.unharmed("a slow reader").await;
+    });
+}
+
+/// More at once than the kernel keeps waiting on a socket.
+#[test]
+fn a_burst_of_clients_is_let_in() {
+    let place = Place::new();
+    run(async {
+        let mut burst = tokio::task::JoinSet::new();
+        for _ in 0..3000 {
+            let address = place.address.clone();
+            burst.spawn(async move {
+                let options = Options::client("burst");
+                let (client, _) = Client::connect(&address, None, &options).await?;
+                client.ping().await
+            });
+        }
+        while let Some(outcome) = burst.join_next().await {
+            outcome.unwrap().unwrap();
+        }
     });
 }
