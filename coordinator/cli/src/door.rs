@@ -34,11 +34,6 @@ fn info(command: &str) -> String {
     format!("dray {command} (process {})", std::process::id())
 }
 
-/// The name of dray's own session of a managed file system.
-pub(crate) fn service_info(file_system: &str) -> String {
-    format!("dray {file_system}")
-}
-
 /// Where a daemon of this machine would listen.
 fn daemon(config: &Config) -> Option<PathBuf> {
     // Only a machine that says so has one; its own directory is not everybody's to look into.
@@ -94,7 +89,7 @@ impl Door {
             self.session = SessionId(named);
             return Ok(());
         }
-        let wanted = service_info(file_system);
+        let wanted = dray_node::session_info(file_system);
         let sessions = self.runtime.block_on(self.client.sessions()).map_err(refused)?;
         let own = sessions.iter().find(|it| it.info.as_slice() == wanted.as_bytes());
         let found = own.map(|it| it.session);
@@ -104,6 +99,22 @@ impl Door {
             ))
         })?;
         Ok(())
+    }
+
+    /// Connects to the daemon of this machine, which has to run.
+    pub(crate) fn required(config: &Config) -> Result<Self, Failure> {
+        Self::to_daemon(config)?.ok_or_else(|| Failure {
+            advice: Some("start drayd; without it each command hosts a coordinator of its own"),
+            ..Failure::configuration(anyhow::anyhow!("no drayd runs on this machine"))
+        })
+    }
+
+    /// Waits for an answer.
+    pub(crate) fn wait<T>(
+        &self,
+        asked: impl Future<Output = dray_client::Result<T>>,
+    ) -> Result<T, Failure> {
+        self.runtime.block_on(asked).map_err(refused)
     }
 
     /// Ends what was hosted; its figures.

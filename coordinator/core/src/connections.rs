@@ -1,7 +1,9 @@
 //! Connections: who is there, and whether he keeps to the rules.
 
+use std::collections::BTreeMap;
+
 use dray_wire::messages::Hello;
-use dray_wire::{NodeId, Reason, Role};
+use dray_wire::{FileHandle, NodeId, Reason, Role};
 use foldhash::fast::FixedState;
 use hashbrown::HashMap;
 
@@ -27,6 +29,14 @@ pub enum Peer {
     },
 }
 
+/// What a request of a connection waits for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Wait {
+    Right(FileHandle),
+    /// Of this session.
+    Events(u32),
+}
+
 #[derive(Debug)]
 pub(crate) struct Connection {
     peer: Peer,
@@ -39,6 +49,8 @@ pub(crate) struct Connection {
     /// Requests without a reply.
     open: u32,
     credits: u32,
+    /// Requests that wait, so that they can be forgotten with the connection.
+    pub(crate) waits: BTreeMap<u64, Wait>,
 }
 
 impl Connection {
@@ -64,7 +76,8 @@ impl Connection {
         Ok(())
     }
 
-    pub(crate) fn answered(&mut self) {
+    pub(crate) fn answered(&mut self, request: u64) {
+        self.waits.remove(&request);
         self.open = self.open.saturating_sub(1);
     }
 }
@@ -90,6 +103,7 @@ impl Connections {
             last: 0,
             open: 0,
             credits: dray_wire::limits::CREDITS,
+            waits: BTreeMap::new(),
         };
         self.all.insert(self.last, connection);
         Some(self.last)

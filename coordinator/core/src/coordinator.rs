@@ -1,16 +1,16 @@
 //! The state machine as a whole: what comes in, and to which part it goes.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 
 use dray_wire::messages::{Done, Hello, Welcome};
 use dray_wire::{Cluster, Epoch, FileHandle, Message, NodeId, Reason, Role, Text, Token, VERSION};
 use foldhash::fast::FixedState;
 use hashbrown::HashMap;
 
-use crate::connections::{Connection, Connections, Peer};
+use crate::connections::{Connection, Connections, Peer, Wait};
 use crate::events::Events;
 use crate::limits::{LEASE_NS, NODE_CREDITS};
-use crate::nodes::{FileSystems, Nodes};
+use crate::nodes::{FileSystems, Lane, Nodes};
 use crate::orders::Order;
 use crate::outbox::{Outbox, Output, Refusal};
 use crate::pace::Pace;
@@ -20,6 +20,7 @@ use crate::rights::Rights;
 use crate::sessions::Sessions;
 use crate::slab::Slab;
 use crate::split::Split;
+use crate::talk::At;
 use crate::timers::Timers;
 
 /// How a coordinator is set up.
@@ -72,8 +73,8 @@ pub struct Coordinator {
     /// The request that moves a file, as long as one does.
     //= docs/wire.md#w-53
     pub(crate) moving: HashMap<FileHandle, u32, FixedState>,
-    /// Requests whose right has been granted, with the token that has it.
-    pub(crate) granted: VecDeque<(u32, Token)>,
+    /// Requests whose right has been granted, with the token that has it; by lane and file system.
+    pub(crate) granted: BTreeMap<(Lane, u32), VecDeque<(u32, Token)>>,
     /// Split files with parts to give out, and those to be finished.
     pub(crate) moving_splits: VecDeque<u32>,
     pub(crate) finishing_splits: VecDeque<u32>,
@@ -98,7 +99,7 @@ impl Coordinator {
             orders: Slab::default(),
             splits: Slab::default(),
             moving: HashMap::default(),
-            granted: VecDeque::new(),
+            granted: BTreeMap::new(),
             moving_splits: VecDeque::new(),
             finishing_splits: VecDeque::new(),
             pace: Pace::default(),
@@ -121,11 +122,23 @@ impl Coordinator {
     //= docs/wire.md#w-22
     pub fn disconnected(&mut self, now_ns: u64, connection: u32) {
         self.at(now_ns);
-        if let Some(gone) = self.connections.remove(connection) {
-            self.node_silent(connection, gone.node);
-            self.forget_waiters(connection);
+        if self.part_with(connection) {
             self.dispatch();
         }
+    }
+
+    fn part_with(&mut self, connection: u32) -> bool {
+        let Some(gone) = self.connections.remove(connection) else { return false };
+        self.out.forget(connection);
+        self.node_silent(connection, gone.node);
+        self.forget_waiters(connection, gone.waits);
+        true
+    }
+
+    /// Ends a connection from this side: whatever it sent already is not looked at.
+    pub(crate) fn close(&mut self, connection: u32) {
+        self.out.close(connection);
+        self.part_with(connection);
     }
 
     /// Whatever is due by now.
@@ -154,9 +167,13 @@ impl Coordinator {
         fatal: bool,
     ) {
         self.at(now_ns);
+        if self.connection(connection).is_none() {
+            return;
+        }
         self.out.refuse(connection, request, &Refusal::new(Reason::MALFORMED, 0, why));
         if fatal {
-            self.out.close(connection);
+            self.close(connection);
+            self.dispatch();
         }
     }
 
@@ -174,7 +191,8 @@ impl Coordinator {
         let admitted = state.admit(request, is_report);
         if let Err(refusal) = admitted {
             self.out.refuse(connection, request, &refusal);
-            self.out.close(connection);
+            self.close(connection);
+            self.dispatch();
             return;
         }
         let (role, node) = (state.role, state.node);
@@ -211,7 +229,7 @@ impl Coordinator {
         };
         if let Some(refusal) = refusal {
             self.out.refuse(connection, request, &refusal);
-            self.out.close(connection);
+            self.close(connection);
             return;
         }
         let credits =
@@ -236,10 +254,18 @@ impl Coordinator {
     /// Replies, and gives the credit back.
     //= docs/wire.md#w-8
     pub(crate) fn reply(&mut self, connection: u32, request: u64, message: impl Into<Message>) {
+        // Who is gone is told nothing.
         if let Some(state) = self.connections.get_mut(connection) {
-            state.answered();
+            state.answered(request);
+            self.out.send(connection, request, message);
         }
-        self.out.send(connection, request, message);
+    }
+
+    /// A request is answered later.
+    pub(crate) fn waits(&mut self, (connection, request): At, wait: Wait) {
+        if let Some(state) = self.connections.get_mut(connection) {
+            state.waits.insert(request, wait);
+        }
     }
 
     pub(crate) fn reply_done(&mut self, connection: u32, request: u64) {
@@ -248,9 +274,9 @@ impl Coordinator {
 
     pub(crate) fn refuse(&mut self, connection: u32, request: u64, refusal: &Refusal) {
         if let Some(state) = self.connections.get_mut(connection) {
-            state.answered();
+            state.answered(request);
+            self.out.refuse(connection, request, refusal);
         }
-        self.out.refuse(connection, request, refusal);
     }
 
     fn route(
@@ -301,11 +327,6 @@ impl Coordinator {
             }
         }
         Ok(())
-    }
-
-    /// A connection of which nothing is known any more holds no state; for tests and figures.
-    pub fn connection_count(&self) -> usize {
-        self.connections.len()
     }
 
     /// Requests that have not ended.

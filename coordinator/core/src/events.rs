@@ -1,28 +1,58 @@
 //! Events and their tokens, from being raised to being responded to.
 
+use std::collections::BTreeSet;
+
 use dray_wire::limits::PAGE_MAX;
 use dray_wire::messages::{Event, Events as EventList, *};
 use dray_wire::{Epoch, EventType, FileHandle, List, Reason, Response, Token};
 use foldhash::fast::FixedState;
 use hashbrown::HashMap;
 
+use crate::connections::Wait;
 use crate::coordinator::Coordinator;
 use crate::limits::{DISPOSITION_WAIT_NS, UNDELIVERED_MAX};
+use crate::machine::{EVENT, may_follow};
 use crate::outbox::Refusal;
 use crate::sessions::Reader;
 use crate::talk::At;
 use crate::timers::Due;
 
+/// States of [`EVENT`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Stage {
+    Undisposed,
+    Undelivered,
+    Outstanding,
+    Answered,
+}
+
+impl Stage {
+    fn word(self) -> &'static str {
+        match self {
+            Self::Undisposed => "undisposed",
+            Self::Undelivered => "undelivered",
+            Self::Outstanding => "outstanding",
+            Self::Answered => "answered",
+        }
+    }
+}
+
 /// A synchronous event that has no response yet.
 #[derive(Debug)]
 pub(crate) struct Raised {
+    stage: Stage,
     pub(crate) event: Event,
     /// Who waits for the response.
     pub(crate) raiser: Option<(u32, u64)>,
-    /// The session that has it; none while nobody takes it.
-    session: Option<u32>,
     /// Files that rights are held on.
-    handles: Vec<FileHandle>,
+    handles: BTreeSet<FileHandle>,
+}
+
+impl Raised {
+    fn go(&mut self, to: Stage) {
+        assert!(may_follow(EVENT, self.stage.word(), to.word()), "{:?} to {to:?}", self.stage);
+        self.stage = to;
+    }
 }
 
 #[derive(Debug, Default)]
@@ -44,17 +74,38 @@ impl Events {
 
     /// A token has or waits for a right on a file.
     pub(crate) fn holds(&mut self, token: Token, handle: FileHandle) {
-        if let Some(raised) = self.raised.get_mut(&token)
-            && !raised.handles.contains(&handle)
-        {
-            raised.handles.push(handle);
+        if let Some(raised) = self.raised.get_mut(&token) {
+            raised.handles.insert(handle);
         }
+    }
+
+    pub(crate) fn holds_no_more(&mut self, token: Token, handle: FileHandle) {
+        if let Some(raised) = self.raised.get_mut(&token) {
+            raised.handles.remove(&handle);
+        }
+    }
+
+    /// Synchronous events without a response.
+    pub(crate) fn len(&self) -> usize {
+        self.raised.len()
     }
 
     /// Takes out an event that nobody has taken.
     pub(crate) fn give_up(&mut self, token: Token) -> Option<Raised> {
-        self.raised.get(&token).filter(|raised| raised.session.is_none())?;
-        self.raised.remove(&token)
+        self.raised.get(&token).filter(|raised| raised.stage == Stage::Undisposed)?;
+        self.end(token)
+    }
+
+    fn end(&mut self, token: Token) -> Option<Raised> {
+        let mut raised = self.raised.remove(&token)?;
+        raised.go(Stage::Answered);
+        Some(raised)
+    }
+
+    fn fetched(&mut self, token: Token) {
+        if let Some(raised) = self.raised.get_mut(&token) {
+            raised.go(Stage::Outstanding);
+        }
     }
 
     /// Events that waited for a disposition like this, in the order of their tokens.
@@ -63,7 +114,7 @@ impl Events {
             event.handle.file_system == file_system
                 && event.event.bit().is_some_and(|bit| bits & bit != 0)
         };
-        let waiting = self.raised.iter().filter(|(_, it)| it.session.is_none());
+        let waiting = self.raised.iter().filter(|(_, it)| it.stage == Stage::Undisposed);
         let mut found: Vec<_> = waiting
             .filter(|(_, raised)| wanted(&raised.event))
             .map(|(token, raised)| (*token, raised.event.clone()))
@@ -103,8 +154,9 @@ impl Coordinator {
         }
         let token = self.events.next_token(self.setup.epoch);
         event.token = token;
-        let handles = Vec::new();
-        let raised = Raised { event: event.clone(), raiser: Some(at), session: None, handles };
+        let handles = BTreeSet::new();
+        let stage = Stage::Undisposed;
+        let raised = Raised { stage, event: event.clone(), raiser: Some(at), handles };
         self.events.raised.insert(token, raised);
         match session {
             Some(session) => self.deliver(session, token, event),
@@ -115,7 +167,7 @@ impl Coordinator {
         Ok(())
     }
 
-    fn check_room(&self, session: u32) -> Result<(), Refusal> {
+    pub(crate) fn check_room(&self, session: u32) -> Result<(), Refusal> {
         let state = &self.sessions.slab[session];
         if state.undelivered.len() < UNDELIVERED_MAX {
             return Ok(());
@@ -126,7 +178,7 @@ impl Coordinator {
     /// Queues an event for a session, and hands it to a reader that waits.
     pub(crate) fn deliver(&mut self, session: u32, token: Token, event: Event) {
         if let Some(raised) = self.events.raised.get_mut(&token) {
-            raised.session = Some(session);
+            raised.go(Stage::Undelivered);
         }
         self.sessions.slab[session].undelivered.push_back(event);
         self.serve_readers(session);
@@ -139,6 +191,7 @@ impl Coordinator {
                 return;
             }
             let Some(reader) = state.readers.pop_front() else { return };
+            self.timers.clear(reader.until_ns, reader.due(session));
             let events = self.fetch(session, reader.limit);
             self.reply(reader.connection, reader.request, events);
         }
@@ -158,6 +211,7 @@ impl Coordinator {
         let events: Vec<Event> = state.undelivered.drain(..count).collect();
         for event in events.iter().filter(|event| event.token != Token::NONE) {
             state.outstanding.insert(event.token, ());
+            self.events.fetched(event.token);
         }
         EventList { events: List(events) }
     }
@@ -172,7 +226,8 @@ impl Coordinator {
         let until_ns = self.now_ns + u64::from(it.wait_ms) * 1_000_000;
         let reader = Reader { connection: at.0, request: at.1, limit: it.limit.max(1), until_ns };
         self.sessions.slab[session].readers.push_back(reader);
-        self.timers.set(until_ns, Due::Reader(session));
+        self.timers.set(until_ns, reader.due(session));
+        self.waits(at, Wait::Events(session));
         Ok(())
     }
 
@@ -196,12 +251,10 @@ impl Coordinator {
 
     /// Ends an event: its rights go back, and whoever waits for it goes on.
     fn answer(&mut self, token: Token, response: Response, error: u32) {
-        let Some(raised) = self.events.raised.remove(&token) else { return };
-        let mut served = Vec::new();
+        let Some(raised) = self.events.end(token) else { return };
         for handle in raised.handles {
-            self.rights.release(handle, token, &mut served);
+            self.give_back(handle, token);
         }
-        self.served(served);
         if let Some((connection, request)) = raised.raiser {
             let answered = EventAnswered { response, error, token, ..EventAnswered::default() };
             self.reply(connection, request, answered);
@@ -221,9 +274,6 @@ impl Coordinator {
         let from = self.token(it.session, it.token)?;
         self.sessions.slab[from].outstanding.remove(&it.token);
         self.sessions.slab[target].outstanding.insert(it.token, ());
-        if let Some(raised) = self.events.raised.get_mut(&it.token) {
-            raised.session = Some(target);
-        }
         self.reply(at.0, at.1, TokenIs { token: it.token });
         Ok(())
     }
@@ -231,7 +281,7 @@ impl Coordinator {
     //= docs/wire.md#w-35
     pub(crate) fn create_user_event(&mut self, at: At, it: CreateUserEvent) -> Result<(), Refusal> {
         let session = self.session(it.session)?;
-        let token = self.user_event(session, it.data, None);
+        let token = self.user_event(Stage::Outstanding, it.data, None);
         self.sessions.slab[session].outstanding.insert(token, ());
         self.reply(at.0, at.1, TokenIs { token });
         Ok(())
@@ -239,13 +289,13 @@ impl Coordinator {
 
     fn user_event(
         &mut self,
-        session: u32,
+        stage: Stage,
         data: dray_wire::Bytes<{ dray_wire::limits::EVENT_DATA_MAX }>,
         raiser: Option<At>,
     ) -> Token {
         let token = self.events.next_token(self.setup.epoch);
         let event = Event { token, event: EventType::USER, data, ..Event::default() };
-        let raised = Raised { event, raiser, session: Some(session), handles: Vec::new() };
+        let raised = Raised { stage, event, raiser, handles: BTreeSet::new() };
         self.events.raised.insert(token, raised);
         token
     }
@@ -259,7 +309,8 @@ impl Coordinator {
             self.reply_done(at.0, at.1);
             return Ok(());
         }
-        let token = self.user_event(session, it.data, Some(at));
+        // Whom it is for is known: there is no disposition to wait for.
+        let token = self.user_event(Stage::Undisposed, it.data, Some(at));
         let event = self.events.raised[&token].event.clone();
         self.deliver(session, token, event);
         Ok(())

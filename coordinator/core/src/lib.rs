@@ -5,18 +5,26 @@
 #![forbid(unsafe_code)]
 
 mod bandwidth;
+mod cancelling;
 mod connections;
 mod coordinator;
 mod dispatch;
+mod duplicates;
 mod events;
+mod granting;
+mod holdings;
+mod lanes;
 pub mod limits;
+mod listing;
 pub mod machine;
+mod membership;
 mod movement;
 mod nodes;
 mod orders;
 mod outbox;
 mod pace;
 pub mod placement;
+mod posting;
 mod queue;
 mod requests;
 pub mod rights;
@@ -29,4 +37,5 @@ mod timers;
 pub use bandwidth::Bandwidth;
 pub use connections::Peer;
 pub use coordinator::{Coordinator, Setup};
+pub use holdings::Holdings;
 pub use outbox::Output;

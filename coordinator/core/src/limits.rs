@@ -79,15 +79,22 @@ pub const SHARE: u32 = 100;
 /// cost in the time of moving so many bytes.
 pub const FILE_COST: u64 = 64 << 10;
 
-/// Sessions looked at for one whose limits let it be served.
-pub const LOOK_SESSIONS: usize = 16;
+/// Limited sessions looked at for one that may be served. They have had the least service, so that
+/// they come first for as long as they are limited.
+pub const LOOK_SESSIONS: usize = 4096;
+
+/// Buckets of a session looked at for one whose file system's limit lets it be served.
+pub const LOOK_BUCKETS: usize = 8;
+
+/// Idle nodes that find nothing to take from a busy one, before no more are asked.
+pub const LOOK_IDLE: usize = 4;
 
 /// A node may be loaded so much more than the mean: 5/4.
 pub const LOAD_NUMERATOR: u64 = 5;
 pub const LOAD_DENOMINATOR: u64 = 4;
 
+/// And by so many buckets in any case: as many as differ by chance while there are few.
+pub const LOAD_SLACK: u64 = 14;
+
 /// Outcomes in one message: with texts of full length they still fit a frame.
 pub const OUTCOMES: usize = 400;
-
-/// Bytes of what cores have moved in a list of nodes; those that do not fit are left out.
-pub const CORE_FIGURES: usize = 512 << 10;

@@ -6,9 +6,9 @@ pub type Edges = &'static [(&'static str, &'static [&'static str])];
 
 /// A request, from its submission.
 pub const REQUEST: Edges = &[
-    ("queued", &["waiting", "moving", "cancelled", "failed"]),
-    ("waiting", &["queued", "moving", "cancelled", "failed"]),
-    ("moving", &["queued", "waiting", "done", "nothing to do", "failed", "cancelled"]),
+    ("queued", &["waiting", "moving", "cancelled"]),
+    ("waiting", &["queued", "moving", "cancelled"]),
+    ("moving", &["queued", "done", "nothing to do", "failed", "cancelled"]),
     ("done", &[]),
     ("nothing to do", &[]),
     ("failed", &[]),
@@ -18,7 +18,7 @@ pub const REQUEST: Edges = &[
 /// A large file that is moved by many.
 pub const SPLIT: Edges = &[
     ("beginning", &["moving", "over"]),
-    ("moving", &["finishing", "stopping", "over"]),
+    ("moving", &["finishing", "stopping"]),
     ("stopping", &["over"]),
     ("finishing", &["over"]),
     ("over", &[]),
@@ -27,14 +27,17 @@ pub const SPLIT: Edges = &[
 /// A synchronous event.
 pub const EVENT: Edges = &[
     ("undisposed", &["undelivered", "answered"]),
-    ("undelivered", &["outstanding", "answered"]),
+    ("undelivered", &["outstanding"]),
     ("outstanding", &["answered"]),
     ("answered", &[]),
 ];
 
 /// A node, from its joining.
-pub const NODE: Edges =
-    &[("alive", &["silent", "gone"]), ("silent", &["alive", "gone"]), ("gone", &[])];
+pub const NODE: Edges = &[("alive", &["silent"]), ("silent", &["gone"]), ("gone", &[])];
+
+/// All of them, by what they are of.
+pub const ALL: &[(&str, Edges)] =
+    &[("Request", REQUEST), ("Split", SPLIT), ("Event", EVENT), ("Node", NODE)];
 
 /// Whether `to` may follow `from`.
 pub fn may_follow(machine: Edges, from: &str, to: &str) -> bool {

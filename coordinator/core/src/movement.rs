@@ -1,13 +1,13 @@
 //! Requests as users see them: submitted, listed, cancelled, ended.
 
-use dray_wire::limits::{BODY_MAX, PAGE_MAX};
 use dray_wire::messages::*;
-use dray_wire::{List, Reason, RequestId, SessionId, Status, Text, Token, Verb};
+use dray_wire::{Class, List, Reason, Status, Text, Token, Verb};
 
 use crate::coordinator::Coordinator;
 use crate::limits::QUEUED_MAX;
 use crate::outbox::Refusal;
 use crate::placement::place;
+use crate::queue::CLASSES;
 use crate::requests::{Asker, NONE, Where};
 use crate::talk::At;
 use crate::timers::Due;
@@ -56,6 +56,9 @@ fn check(it: &Submit) -> Result<(), Refusal> {
         if item.offset.checked_add(item.length).is_none() {
             return Err(unknown("range at", item.offset));
         }
+        if i64::try_from(item.size).is_err() {
+            return Err(unknown("size", item.size));
+        }
     }
     Ok(())
 }
@@ -68,7 +71,7 @@ impl Coordinator {
             return Err(Refusal::busy(0, 1000, "the queue is full"));
         }
         let asker = Asker {
-            session,
+            session: self.sessions.slab.key(session),
             connection: at.0,
             tenant: it.tenant,
             deadline_ms: it.deadline_ms,
@@ -87,7 +90,7 @@ impl Coordinator {
                 let due = self.now_ns + u64::from(it.deadline_ms) * 1_000_000;
                 self.timers.set(due, Due::Request { index, generation });
             }
-            self.enqueue(index, false);
+            self.enqueue(index);
         }
         // Accepted before anything is said of an outcome.
         self.reply(at.0, at.1, Accepted { requests: List(ids) });
@@ -95,16 +98,11 @@ impl Coordinator {
     }
 
     /// Puts a request where it is served from, or behind one that moves the same.
-    pub(crate) fn enqueue(&mut self, index: u32, front: bool) {
-        if let Some(leader) = self.requests.same(index) {
-            let more_urgent = self.requests.slab[index].class < self.requests.slab[leader].class;
-            self.follow(leader, index);
-            if more_urgent && self.requests.slab[leader].place_in == Where::Bucket {
-                self.move_class(leader, self.requests.slab[index].class);
-            }
-            return;
+    fn enqueue(&mut self, index: u32) {
+        match self.requests.same(index) {
+            Some(leader) => self.follow(leader, index),
+            None => self.put_in_bucket(index, false),
         }
-        self.put_in_bucket(index, front);
     }
 
     pub(crate) fn put_in_bucket(&mut self, index: u32, front: bool) {
@@ -121,105 +119,73 @@ impl Coordinator {
         self.requests.slab[leader].followers = first;
         let request = &mut self.requests.slab[index];
         (request.of, request.place_in) = (leader, Where::Following);
+        let class = request.class;
+        self.serve_as(leader, class);
     }
 
-    fn move_class(&mut self, index: u32, class: dray_wire::Class) {
+    /// A request is one of this class now, if that is served sooner.
+    fn serve_as(&mut self, index: u32, class: Class) {
+        let request = &mut self.requests.slab[index];
+        if request.class <= class {
+            return;
+        }
+        match request.place_in {
+            Where::Bucket => self.move_class(index, class),
+            Where::Following => {
+                request.class = class;
+                let leader = request.of;
+                self.serve_as(leader, class);
+            }
+            // Should it be queued again, it is as one of this class.
+            _ => request.class = class,
+        }
+    }
+
+    fn move_class(&mut self, index: u32, class: Class) {
         self.queue.unlink(&mut self.requests, index);
         self.requests.slab[index].class = class;
         self.put_in_bucket(index, false);
     }
 
     //= docs/wire.md#w-56
-    pub(crate) fn deadline_due(&mut self, index: u32, generation: u32) {
+    pub(crate) fn deadline_due(&mut self, at_ns: u64, index: u32, generation: u32) {
         let key = self.requests.slab.key(index);
         let Some(request) = self.requests.slab.get(index) else { return };
-        if key.generation != generation || request.place_in != Where::Bucket {
+        if key.generation != generation || request.class.0 <= 1 {
             return;
         }
-        if request.class.0 > 1 {
-            let class = dray_wire::Class(request.class.0 - 1);
-            let again = self.now_ns + u64::from(request.deadline_ms) * 1_000_000;
+        let class = Class(request.class.0 - 1);
+        if class.0 > 1 {
+            let again = at_ns + u64::from(request.deadline_ms) * 1_000_000;
             self.timers.set(again, Due::Request { index, generation });
-            self.move_class(index, class);
+        }
+        self.serve_as(index, class);
+    }
+
+    /// A request has ended: its deadline means nothing any more.
+    fn forget_deadline(&mut self, index: u32) {
+        let generation = self.requests.slab.key(index).generation;
+        let request = &self.requests.slab[index];
+        let deadline_ns = u64::from(request.deadline_ms) * 1_000_000;
+        if deadline_ns > 0 {
+            // It is due once for each class that it may be moved up by.
+            for times in 1..CLASSES as u64 {
+                let at_ns = request.submitted_ns + times * deadline_ns;
+                self.timers.clear(at_ns, Due::Request { index, generation });
+            }
         }
     }
 
     /// Finds a node for a bucket.
     pub(crate) fn settle_bucket(&mut self, bucket: u32, front: bool) {
         let state = self.queue.bucket(bucket);
+        if state.count == 0 {
+            return self.queue.drop_bucket(bucket);
+        }
         let (region, more) = (state.key.region, u64::from(state.count.max(1)));
         let (slots, candidates) = self.candidates(state.key.file_system);
         let node = place(region, more, &candidates).map(|index| slots[index]);
         self.queue.assign(bucket, node, front);
-    }
-
-    //= docs/wire.md#w-54
-    pub(crate) fn cancel(&mut self, at: At, it: &Cancel) -> Result<(), Refusal> {
-        let session = self.session(it.session)?;
-        let mut statuses = Vec::with_capacity(it.requests.0.len());
-        for id in &it.requests.0 {
-            let index = self.requests.slab.find(id.0);
-            let own = index.filter(|index| self.requests.slab[*index].session == session);
-            statuses.push(own.map_or(Status(0), |index| self.cancel_one(index)));
-        }
-        self.reply(at.0, at.1, Cancelled { statuses: List(statuses) });
-        Ok(())
-    }
-
-    fn cancel_one(&mut self, index: u32) -> Status {
-        let request = &self.requests.slab[index];
-        if !request.status().is_final() {
-            match request.place_in {
-                Where::Bucket => self.cancel_queued(index),
-                Where::Following => {
-                    self.unfollow(index);
-                    self.end(index, &Ending::cancelled());
-                }
-                Where::Behind => {
-                    self.not_behind(index);
-                    self.end(index, &Ending::cancelled());
-                }
-                Where::Asking => self.cancel_asking(index),
-                Where::Order => self.cancel_ordered(index),
-                Where::Split => self.cancel_split(index),
-                Where::Nowhere => unreachable!("a request that has not ended is somewhere"),
-            }
-        }
-        self.requests.slab[index].status()
-    }
-
-    fn cancel_queued(&mut self, index: u32) {
-        self.queue.unlink(&mut self.requests, index);
-        self.hand_over(index);
-        self.end(index, &Ending::cancelled());
-    }
-
-    /// A request that is not moved yet is taken back. If others follow it, the first of them takes
-    /// its place.
-    pub(crate) fn hand_over(&mut self, index: u32) {
-        let heir = self.requests.slab[index].followers;
-        if heir == NONE {
-            self.requests.not_same(index, None);
-        } else {
-            let (_, rest) = self.requests.unlink(heir);
-            self.requests.slab[index].followers = NONE;
-            self.requests.not_same(index, Some(heir));
-            self.requests.slab[heir].followers = rest;
-            let mut next = rest;
-            while next != NONE {
-                self.requests.slab[next].of = heir;
-                next = self.requests.slab[next].next;
-            }
-            self.put_in_bucket(heir, true);
-        }
-    }
-
-    fn unfollow(&mut self, index: u32) {
-        let leader = self.requests.slab[index].of;
-        let (previous, next) = self.requests.unlink(index);
-        if previous == NONE {
-            self.requests.slab[leader].followers = next;
-        }
     }
 
     /// A request is over, and with it those that follow it.
@@ -245,6 +211,7 @@ impl Coordinator {
         if let Some(session) = self.sessions.slab.get_mut(session) {
             session.requests -= 1;
         }
+        self.forget_deadline(index);
         self.requests.end(index, self.now_ns);
         if flags & SILENT == 0 && self.connection(connection).is_some() {
             let outcome = Outcome {
@@ -264,55 +231,6 @@ impl Coordinator {
         self.events.next_token(self.setup.epoch)
     }
 
-    fn describe(&self, index: u32) -> RequestInfo {
-        let request = &self.requests.slab[index];
-        let session = self.sessions.slab.get(request.session).map_or(SessionId::NONE, |it| it.id);
-        let mut info = self.requests.info(index, session, self.now_ns);
-        if request.place_in == Where::Bucket {
-            let class = usize::from(request.class.0);
-            let before: u64 = self.queue.queued[..class].iter().sum();
-            let later = self.queue.taken_in[class] - request.ticket;
-            info.position = before + self.queue.queued[class].saturating_sub(later);
-            info.eta_ms = self.pace.eta_ms(info.position);
-        }
-        info
-    }
-
-    pub(crate) fn list_requests(&mut self, at: At, it: &ListRequests) -> Result<(), Refusal> {
-        let session = match it.session {
-            SessionId::NONE => None,
-            id => Some(self.session(id)?),
-        };
-        let limit = (it.limit as usize).clamp(1, PAGE_MAX);
-        let (mut page, mut bytes) = (Vec::new(), 0);
-        // Places that hold nothing of the session are looked at too: so many a call, not more.
-        let first = u32::try_from(it.after).unwrap_or(u32::MAX);
-        let end = self.requests.slab.end();
-        let most = first.saturating_add((limit * 16) as u32).min(end);
-        let mut next = first;
-        while next < most && page.len() < limit && bytes < BODY_MAX / 2 {
-            let index = next;
-            next += 1;
-            let Some(request) = self.requests.slab.get(index) else { continue };
-            if session.is_none_or(|session| session == request.session) {
-                bytes += request.name.as_slice().len() + 128;
-                page.push(self.describe(index));
-            }
-        }
-        let next = if next < end { u64::from(next) } else { 0 };
-        self.reply(at.0, at.1, Requests { next, requests: List(page) });
-        Ok(())
-    }
-
-    pub(crate) fn show_request(&mut self, at: At, id: RequestId) -> Result<(), Refusal> {
-        let index = self.requests.slab.find(id.0).ok_or_else(|| {
-            Refusal::new(Reason::NO_REQUEST, id.0, format!("no request {id}, or long ended"))
-        })?;
-        let requests = List(vec![self.describe(index)]);
-        self.reply(at.0, at.1, Requests { next: 0, requests });
-        Ok(())
-    }
-
     /// Whether a file of this size is worth being split.
     pub(crate) fn is_split(&self, index: u32) -> bool {
         let request = &self.requests.slab[index];
@@ -320,7 +238,7 @@ impl Coordinator {
         movable
             && request.kind == KIND_FILE
             && request.length == 0
-            && request.size >= self.setup.split_bytes
+            && request.size >= self.setup.split_bytes.max(1)
             // A node that is alone shares it among its cores by itself, and flushes once.
             && self.nodes.iter().filter(|(_, node)| node.connection.is_some()).count() > 1
     }

@@ -2,22 +2,23 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use dray_wire::limits::BODY_MAX;
 use dray_wire::messages::{Nodes as NodeList, *};
-use dray_wire::{List, NodeId, Reason, Role, SessionId, Text, Token};
+use dray_wire::{FileHandle, List, NodeId, Reason, SessionId, Text, Token};
 use foldhash::fast::FixedState;
 use hashbrown::HashMap;
 
 use crate::bandwidth::Bandwidth;
 use crate::coordinator::Coordinator;
-use crate::limits::{LEASE_SKEW, WINDOW_ITEMS, WINDOW_ORDERS};
+use crate::limits::{WINDOW_ITEMS, WINDOW_ORDERS};
+use crate::machine::{NODE, may_follow};
 use crate::outbox::Refusal;
-use crate::placement::{Candidate, seed_of};
+use crate::placement::Candidate;
 use crate::talk::At;
-use crate::timers::Due;
 
 /// What a node does with blocked readers and interactive users is apart from all else, so that
 /// neither waits for the other.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Lane {
     Urgent,
     Bulk,
@@ -45,19 +46,41 @@ pub(crate) struct Window {
     pub(crate) items: u32,
 }
 
+/// States of [`NODE`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum State {
+    Alive,
+    /// Its connection has ended, its lease not yet.
+    Silent,
+    Gone,
+}
+
+impl State {
+    fn word(self) -> &'static str {
+        match self {
+            Self::Alive => "alive",
+            Self::Silent => "silent",
+            Self::Gone => "gone",
+        }
+    }
+}
+
 #[derive(Debug)]
 pub(crate) struct Node {
     pub(crate) name: String,
     pub(crate) seed: u64,
-    /// None when it is silent.
+    pub(crate) state: State,
+    /// That of a node which is alive.
     pub(crate) connection: Option<u32>,
     pub(crate) cores: u16,
     /// By index.
-    file_systems: BTreeSet<u32>,
+    pub(crate) file_systems: BTreeSet<u32>,
     /// It reaches all.
-    everywhere: bool,
+    pub(crate) everywhere: bool,
     /// Until then it may act, on the coordinator's clock.
     pub(crate) lease_until_ns: u64,
+    /// When that is looked at next.
+    pub(crate) due_ns: u64,
     pub(crate) lanes: [Window; 2],
     /// Parts of split files under way on each core.
     pub(crate) core_parts: Vec<u32>,
@@ -65,13 +88,20 @@ pub(crate) struct Node {
     pub(crate) orders: BTreeSet<u32>,
     /// Sessions granted to it.
     pub(crate) sessions: BTreeSet<SessionId>,
-    load: u32,
+    /// Rights held until it surely acts no more, for work that was given to others before.
+    pub(crate) shadows: Vec<(FileHandle, Token)>,
+    pub(crate) load: u32,
     pub(crate) done: u64,
     pub(crate) bytes: u64,
     pub(crate) core_bytes: Vec<u64>,
 }
 
 impl Node {
+    pub(crate) fn go(&mut self, to: State) {
+        assert!(may_follow(NODE, self.state.word(), to.word()), "{:?} to {to:?}", self.state);
+        self.state = to;
+    }
+
     //= docs/wire.md#w-67
     pub(crate) fn reaches(&self, file_system: u32) -> bool {
         self.everywhere || self.file_systems.contains(&file_system)
@@ -85,9 +115,9 @@ impl Node {
 
     pub(crate) fn credit(&mut self, core: u16, bytes: u64) {
         self.done += 1;
-        self.bytes += bytes;
+        self.bytes = self.bytes.saturating_add(bytes);
         if let Some(own) = self.core_bytes.get_mut(usize::from(core)) {
-            *own += bytes;
+            *own = own.saturating_add(bytes);
         }
     }
 }
@@ -130,7 +160,7 @@ impl Nodes {
         self.slots.len() as u16
     }
 
-    fn add(&mut self, node: Node) -> Option<u16> {
+    pub(crate) fn add(&mut self, node: Node) -> Option<u16> {
         let free = self.slots.iter().position(Option::is_none);
         let slot = free.unwrap_or(self.slots.len());
         if slot >= dray_wire::limits::NODES_MAX {
@@ -157,115 +187,6 @@ pub(crate) fn id_of(slot: u16) -> NodeId {
 }
 
 impl Coordinator {
-    pub(crate) fn join(&mut self, at: At, it: &Join) -> Result<(), Refusal> {
-        let Some(state) = self.connection(at.0) else { return Ok(()) };
-        if state.role != Role::NODE {
-            return Err(Refusal::new(Reason::NOT_ALLOWED, 0, "only a node joins"));
-        }
-        let name = state.name.clone();
-        let known = self.nodes.iter().find(|(_, node)| node.name == name);
-        if let Some((slot, node)) = known.map(|(slot, node)| (slot, node.connection)) {
-            if node.is_some() {
-                let text = format!("a node named {name} is there already");
-                return Err(Refusal::new(Reason::CONFLICT, 0, text));
-            }
-            // It has begun anew: what it was doing is nobody's any more.
-            self.node_gone(slot);
-        }
-        let cores = it.cores.clamp(1, dray_wire::limits::CORES_MAX as u16);
-        let file_systems = it.file_systems.0.iter().map(|own| self.file_systems.index(*own));
-        let node = Node {
-            seed: seed_of(&name),
-            name,
-            connection: Some(at.0),
-            cores,
-            file_systems: file_systems.collect(),
-            everywhere: it.file_systems.0.contains(&[0; 16]),
-            lease_until_ns: self.lease_end(),
-            lanes: <[Window; 2]>::default(),
-            core_parts: vec![0; usize::from(cores)],
-            orders: BTreeSet::new(),
-            sessions: BTreeSet::new(),
-            load: 0,
-            done: 0,
-            bytes: 0,
-            core_bytes: vec![0; usize::from(cores)],
-        };
-        let lease_until_ns = node.lease_until_ns;
-        let slot = self.nodes.add(node).ok_or_else(|| Refusal::busy(0, 1000, "too many nodes"))?;
-        self.queue.add_node(slot);
-        self.timers.set(lease_until_ns, Due::Lease(slot));
-        if let Some(state) = self.connections.get_mut(at.0) {
-            state.node = id_of(slot);
-        }
-        let (lease_ms, epoch) = (self.lease_ms(), self.setup.epoch);
-        self.reply(at.0, at.1, Joined { node: id_of(slot), lease_ms, epoch, ..Joined::default() });
-        for bucket in self.queue.take_homeless() {
-            self.settle_bucket(bucket, false);
-        }
-        Ok(())
-    }
-
-    //= docs/wire.md#w-64
-    fn lease_end(&self) -> u64 {
-        self.now_ns + self.setup.lease_ns + self.setup.lease_ns / LEASE_SKEW
-    }
-
-    pub(crate) fn renew(&mut self, at: At, node: NodeId, it: &Renew) -> Result<(), Refusal> {
-        let (lease_until_ns, slot) = (self.lease_end(), slot_of(node));
-        let Some(own) = self.nodes.get_mut(slot).filter(|it| it.connection == Some(at.0)) else {
-            return Err(Refusal::new(Reason::NO_NODE_KNOWN, node.0.into(), "join first"));
-        };
-        own.lease_until_ns = lease_until_ns;
-        own.load = it.load;
-        self.timers.set(lease_until_ns, Due::Lease(slot));
-        let (epoch, lease_ms) = (self.setup.epoch, self.lease_ms());
-        let renewed = Renewed { epoch, sent_ns: it.sent_ns, lease_ms, ..Renewed::default() };
-        self.reply(at.0, at.1, renewed);
-        Ok(())
-    }
-
-    pub(crate) fn lease_due(&mut self, slot: u16) {
-        let Some(node) = self.nodes.get(slot) else { return };
-        if node.lease_until_ns > self.now_ns {
-            return;
-        }
-        if let Some(connection) = node.connection {
-            self.out.close(connection);
-            self.connections.remove(connection);
-        }
-        self.node_gone(slot);
-    }
-
-    /// The connection of a node has ended. It may still act until its lease ends, so only what
-    /// can be done twice without harm is given to others before that.
-    pub(crate) fn node_silent(&mut self, connection: u32, node: NodeId) {
-        let slot = slot_of(node);
-        if node == NodeId::NONE {
-            return;
-        }
-        let Some(own) = self.nodes.get_mut(slot) else { return };
-        if own.connection == Some(connection) {
-            own.connection = None;
-            self.rehome(slot);
-            self.reassign(slot, true);
-        }
-    }
-
-    /// A node acts no more.
-    pub(crate) fn node_gone(&mut self, slot: u16) {
-        self.reassign(slot, false);
-        self.nodes.remove(slot);
-        self.rehome(slot);
-    }
-
-    /// Gives the buckets of a node to others.
-    fn rehome(&mut self, slot: u16) {
-        for bucket in self.queue.evict(slot) {
-            self.settle_bucket(bucket, false);
-        }
-    }
-
     /// Nodes that could take work on a file system, with what they have.
     pub(crate) fn candidates(&self, file_system: u32) -> (Vec<u16>, Vec<Candidate>) {
         let able = self
@@ -274,7 +195,10 @@ impl Coordinator {
             .filter(|(_, node)| node.connection.is_some() && node.reaches(file_system));
         let candidate = |(slot, node): (u16, &Node)| {
             let under_way: u64 = node.lanes.iter().map(|lane| u64::from(lane.items)).sum();
-            (slot, Candidate { seed: node.seed, load: self.queue.backlog(slot) + under_way })
+            let own = self.queue.backlog(slot) + under_way;
+            // The coordinator's own node has something else to do, too.
+            let load = if node.name == self.setup.name { 2 * own } else { own };
+            (slot, Candidate { seed: node.seed, load })
         };
         able.map(candidate).unzip()
     }
@@ -282,13 +206,9 @@ impl Coordinator {
     pub(crate) fn list_nodes(&mut self, at: At) {
         let own = self.setup.name.clone();
         let now = self.now_ns;
-        let mut room = crate::limits::CORE_FIGURES;
-        let mut core_bytes = |node: &Node| {
-            let bytes = node.core_bytes.len() * size_of::<u64>();
-            let fits = bytes <= room;
-            room -= if fits { bytes } else { 0 };
-            List(if fits { node.core_bytes.clone() } else { Vec::new() })
-        };
+        // With all cores of a very large cluster the list would not fit a frame.
+        let cores: usize = self.nodes.iter().map(|(_, node)| node.core_bytes.len()).sum();
+        let with_cores = cores * size_of::<u64>() <= BODY_MAX / 2;
         let info = |(slot, node): (u16, &Node)| NodeInfo {
             node: id_of(slot),
             cores: node.cores,
@@ -297,13 +217,20 @@ impl Coordinator {
             lease_left_ms: (node.lease_until_ns.saturating_sub(now) / 1_000_000) as u32,
             done: node.done,
             bytes: node.bytes,
-            core_bytes: core_bytes(node),
+            core_bytes: List(if with_cores { node.core_bytes.clone() } else { Vec::new() }),
             coordinator: u8::from(node.name == own),
             name: Text::new(&node.name),
             ..NodeInfo::default()
         };
         let nodes = List(self.nodes.iter().map(info).collect());
         self.reply(at.0, at.1, NodeList { nodes });
+    }
+
+    /// What was held up may go on, anywhere.
+    pub(crate) fn touch_all(&mut self) {
+        for slot in 0..self.nodes.slots() {
+            self.queue.touch(slot);
+        }
     }
 
     /// A session's id names nothing any more.
@@ -335,10 +262,12 @@ impl Coordinator {
                 return Err(Refusal::new(Reason::UNKNOWN_VALUE, scope.into(), text));
             }
         };
+        self.timers.clear_bandwidth();
         match limit {
             Some(limit) => drop(limits.insert(key, limit)),
             None => drop(limits.remove(&key)),
         }
+        self.touch_all();
         self.reply_done(at.0, at.1);
         Ok(())
     }

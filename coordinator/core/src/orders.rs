@@ -42,9 +42,24 @@ pub(crate) struct StepResult {
     pub(crate) receipt: Bytes<RECEIPT_MAX>,
 }
 
-/// Reasons of a node that have nothing to do with the file: another may do it.
+/// Reasons of a node that have nothing to do with the file: another may do it. *No session* is
+/// one, since a session that is assumed is withdrawn under orders that are on their way.
 fn is_of_node(reason: Reason) -> bool {
-    matches!(reason, Reason::LEASE_ENDED | Reason::OLD_EPOCH | Reason::BUSY | Reason::NO_NODE)
+    matches!(
+        reason,
+        Reason::LEASE_ENDED
+            | Reason::OLD_EPOCH
+            | Reason::BUSY
+            | Reason::NO_NODE
+            | Reason::NO_SESSION
+    )
+}
+
+impl Ending {
+    /// Whether the same may be tried on another node.
+    pub(crate) fn is_of_node(&self) -> bool {
+        self.status == Status::FAILED && is_of_node(self.reason)
+    }
 }
 
 impl Coordinator {
@@ -82,12 +97,13 @@ impl Coordinator {
             let lane = state.lane as usize;
             if let Some(node) = self.nodes.get_mut(slot) {
                 node.lanes[lane].items -= 1;
+                self.queue.touch(slot);
                 if status == Status::DONE {
                     node.credit(result.core, bytes);
                 }
             }
             self.release_file(index, order);
-            if status == Status::FAILED && is_of_node(reason) {
+            if ending.is_of_node() {
                 self.try_again(index, &ending);
             } else {
                 self.pace.count(self.now_ns);
@@ -116,9 +132,7 @@ impl Coordinator {
     pub(crate) fn release_handle(&mut self, index: u32, token: Token) {
         let handle = self.requests.slab[index].handle;
         self.moving.remove(&handle);
-        let mut served = Vec::new();
-        self.rights.release(handle, token, &mut served);
-        self.served(served);
+        self.give_back(handle, token);
         let mut behind = std::mem::replace(&mut self.requests.slab[index].behind, NONE);
         while behind != NONE {
             let (_, next) = self.requests.unlink(behind);
@@ -130,37 +144,37 @@ impl Coordinator {
 
     /// Queues a request again that a node did not do.
     pub(crate) fn try_again(&mut self, index: u32, ending: &Ending) {
-        self.requests.slab[index].tries += 1;
-        if self.requests.slab[index].tries > TRIES_MAX {
-            self.end_all(index, ending);
-            return;
+        let request = &mut self.requests.slab[index];
+        request.tries += 1;
+        if request.cancelled {
+            // Nobody told the node in time; nobody wants it any more.
+            return self.end_all(index, &Ending::cancelled());
         }
+        if request.tries > TRIES_MAX {
+            return self.end_all(index, ending);
+        }
+        (request.place_in, request.bytes, request.node) = (Where::Nowhere, 0, NodeId::NONE);
         self.requests.set_status(index, Status::QUEUED);
-        self.requests.slab[index].place_in = Where::Nowhere;
         // Others may have asked for the same meanwhile; then all of them follow the one queued.
-        let mut follower = NONE;
-        if let Some(leader) = self.requests.same(index) {
-            follower = std::mem::replace(&mut self.requests.slab[index].followers, NONE);
-            self.follow(leader, index);
-            while follower != NONE {
-                let (_, next) = self.requests.unlink(follower);
-                self.follow(leader, follower);
-                follower = next;
-            }
-        } else {
-            self.put_in_bucket(index, true);
+        let Some(leader) = self.requests.same(index) else {
+            return self.put_in_bucket(index, true);
+        };
+        let mut follower = std::mem::replace(&mut self.requests.slab[index].followers, NONE);
+        self.follow(leader, index);
+        while follower != NONE {
+            let (_, next) = self.requests.unlink(follower);
+            self.follow(leader, follower);
+            follower = next;
         }
-        debug_assert_eq!(follower, NONE);
     }
 
     pub(crate) fn end_order_if_done(&mut self, order: u32) {
         if self.orders.get(order).is_none_or(|state| state.left > 0) {
             return;
         }
-        let id = self.orders.key(order);
         let Some(state) = self.orders.remove(order) else { return };
-        debug_assert_eq!(id.index, order);
         if let Some(node) = self.nodes.get_mut(state.node) {
+            self.queue.touch(state.node);
             node.orders.remove(&order);
             match state.work {
                 Work::Part { core, .. } => node.core_parts[usize::from(core)] -= 1,
@@ -205,7 +219,31 @@ impl Coordinator {
         for order in orders {
             // Two copies in the archive are merely one too many. Two writers to a file are not.
             if !only_harmless || self.orders[order].verb == Verb::ARCHIVE {
+                if only_harmless {
+                    self.shadow(slot, order);
+                }
                 self.fail_order(order, Reason::LEASE_ENDED, &text);
+            }
+        }
+    }
+
+    /// A silent node may still be reading the files of an order. Others may read them too, but
+    /// nobody may have them alone before it surely acts no more.
+    //= docs/wire.md#w-53
+    fn shadow(&mut self, slot: u16, order: u32) {
+        let shadow = self.fresh_token();
+        let state = &self.orders[order];
+        let requests: Vec<u32> = match &state.work {
+            Work::Whole(items) => items.iter().copied().filter(|item| *item != NONE).collect(),
+            Work::Begin(split) | Work::Part { split, .. } | Work::Finish(split) => {
+                vec![self.splits[*split].request]
+            }
+        };
+        let Some(node) = self.nodes.get_mut(slot) else { return };
+        for request in requests {
+            let handle = self.requests.slab[request].handle;
+            if self.rights.lend(handle, state.token, shadow) {
+                node.shadows.push((handle, shadow));
             }
         }
     }

@@ -60,8 +60,12 @@ impl Outbox {
     }
 
     pub(crate) fn close(&mut self, connection: u32) {
-        self.outcomes.remove(&connection);
         self.ready.push_back(Output::Close { connection });
+    }
+
+    /// A connection is gone, and with it what was gathered for it.
+    pub(crate) fn forget(&mut self, connection: u32) {
+        self.outcomes.remove(&connection);
     }
 
     pub(crate) fn outcome(&mut self, connection: u32, outcome: Outcome) {

@@ -4,12 +4,13 @@
 //!
 //! Nothing here depends on how many requests there are: they are linked through their own entries.
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::BTreeMap;
 
 use dray_wire::Class;
 use foldhash::fast::FixedState;
 use hashbrown::HashMap;
 
+use crate::lanes::ClassLane;
 use crate::limits::BUCKET_REQUESTS;
 use crate::placement::Region;
 use crate::requests::{NONE, Requests, Where};
@@ -35,63 +36,8 @@ pub(crate) struct Bucket {
     pub(crate) count: u32,
     /// Slot of the node that serves it.
     pub(crate) node: Option<u16>,
-}
-
-#[derive(Debug)]
-struct SessionLane {
-    /// Service received, by share.
-    virtual_time: u64,
-    /// Whose turn it is: one order each.
-    turns: VecDeque<u32>,
-    /// Buckets by tenant; none is empty of buckets.
-    tenants: HashMap<u32, VecDeque<u32>, FixedState>,
-}
-
-impl SessionLane {
-    fn add(&mut self, tenant: u32, bucket: u32, front: bool) {
-        let buckets = self.tenants.entry(tenant).or_insert_with(|| {
-            self.turns.push_back(tenant);
-            VecDeque::new()
-        });
-        if front {
-            buckets.push_front(bucket);
-        } else {
-            buckets.push_back(bucket);
-        }
-    }
-
-    fn front(&self) -> Option<u32> {
-        self.tenants.get(self.turns.front()?)?.front().copied()
-    }
-
-    fn pop_front(&mut self) -> Option<u32> {
-        let tenant = *self.turns.front()?;
-        let bucket = self.tenants.get_mut(&tenant)?.pop_front();
-        if self.tenants[&tenant].is_empty() {
-            self.tenants.remove(&tenant);
-            self.turns.pop_front();
-        }
-        bucket
-    }
-
-    fn pop_back(&mut self) -> Option<u32> {
-        let tenant = *self.turns.back()?;
-        let bucket = self.tenants.get_mut(&tenant)?.pop_back();
-        if self.tenants[&tenant].is_empty() {
-            self.tenants.remove(&tenant);
-            self.turns.pop_back();
-        }
-        bucket
-    }
-}
-
-/// The buckets of a class that a node serves.
-#[derive(Debug, Default)]
-struct ClassLane {
-    order: BTreeSet<(u64, u32)>,
-    sessions: HashMap<u32, SessionLane, FixedState>,
-    /// The virtual time of the session served last: where a newcomer begins.
-    clock: u64,
+    /// Its place among those that none serves.
+    homeless: Option<u64>,
 }
 
 /// What a node has to do.
@@ -100,6 +46,7 @@ struct Backlog {
     classes: [ClassLane; CLASSES],
     /// Requests.
     count: u64,
+    touched: bool,
 }
 
 #[derive(Debug, Default)]
@@ -108,40 +55,14 @@ pub(crate) struct Queue {
     /// The bucket that takes the next request with a key.
     open: HashMap<BucketKey, u32, FixedState>,
     nodes: Vec<Backlog>,
+    /// Nodes that may have something to post since this was asked last.
+    touched: Vec<u16>,
     /// Buckets that no node can serve at the moment.
-    homeless: VecDeque<u32>,
+    homeless: BTreeMap<u64, u32>,
+    last_homeless: u64,
     /// Queued requests of each class, and all that ever were.
     pub(crate) queued: [u64; CLASSES],
     pub(crate) taken_in: [u64; CLASSES],
-}
-
-impl ClassLane {
-    fn add(&mut self, key: &BucketKey, bucket: u32, front: bool) {
-        let (session, clock) = (key.session, self.clock);
-        let lane = self.sessions.entry(session).or_insert_with(|| {
-            self.order.insert((clock, session));
-            SessionLane { virtual_time: clock, turns: VecDeque::new(), tenants: HashMap::default() }
-        });
-        lane.add(key.tenant, bucket, front);
-    }
-
-    fn drop_if_empty(&mut self, session: u32) {
-        if let Some(lane) = self.sessions.get(&session)
-            && lane.turns.is_empty()
-        {
-            self.order.remove(&(lane.virtual_time, session));
-            self.sessions.remove(&session);
-        }
-    }
-
-    //= docs/wire.md#w-55
-    fn charge(&mut self, session: u32, cost: u64, share: u32) {
-        let Some(lane) = self.sessions.get_mut(&session) else { return };
-        self.order.remove(&(lane.virtual_time, session));
-        self.clock = self.clock.max(lane.virtual_time);
-        lane.virtual_time += cost.saturating_mul(1024) / u64::from(share.max(1));
-        self.order.insert((lane.virtual_time, session));
-    }
 }
 
 impl Queue {
@@ -150,6 +71,26 @@ impl Queue {
         if self.nodes.len() < count {
             self.nodes.resize_with(count, Backlog::default);
         }
+    }
+
+    /// A node has more to do, or more room.
+    pub(crate) fn touch(&mut self, slot: u16) {
+        if let Some(backlog) = self.nodes.get_mut(usize::from(slot))
+            && !std::mem::replace(&mut backlog.touched, true)
+        {
+            self.touched.push(slot);
+        }
+    }
+
+    /// Those that were touched, in the order of their slots.
+    pub(crate) fn take_touched(&mut self) -> Vec<u16> {
+        let mut touched = std::mem::take(&mut self.touched);
+        for slot in &touched {
+            self.nodes[usize::from(*slot)].touched = false;
+        }
+        touched.sort_unstable();
+        touched.dedup();
+        touched
     }
 
     /// Requests queued for a node.
@@ -194,6 +135,7 @@ impl Queue {
         }
         if let Some(node) = state.node {
             self.nodes[usize::from(node)].count += 1;
+            self.touch(node);
         }
         is_new.then_some(bucket)
     }
@@ -204,7 +146,7 @@ impl Queue {
         {
             return (*bucket, false);
         }
-        let bucket = Bucket { key, first: NONE, last: NONE, count: 0, node: None };
+        let bucket = Bucket { key, first: NONE, last: NONE, count: 0, node: None, homeless: None };
         let index = self.buckets.insert(bucket).index;
         self.open.insert(key, index);
         (index, true)
@@ -226,13 +168,27 @@ impl Queue {
                 backlog.count += count;
                 let lane = &mut backlog.classes[usize::from(key.class.0)];
                 lane.add(&key, bucket, front);
+                self.touch(node);
             }
-            None => self.homeless.push_back(bucket),
+            None => {
+                self.last_homeless += 1;
+                state.homeless = Some(self.last_homeless);
+                self.homeless.insert(self.last_homeless, bucket);
+            }
         }
     }
 
-    pub(crate) fn take_homeless(&mut self) -> VecDeque<u32> {
-        std::mem::take(&mut self.homeless)
+    pub(crate) fn take_homeless(&mut self) -> Vec<u32> {
+        let taken: Vec<u32> = std::mem::take(&mut self.homeless).into_values().collect();
+        for bucket in &taken {
+            self.buckets[*bucket].homeless = None;
+        }
+        taken
+    }
+
+    /// Buckets, empty ones too.
+    pub(crate) fn buckets(&self) -> usize {
+        self.buckets.len()
     }
 
     /// Takes a queued request out, wherever it lies.
@@ -251,14 +207,31 @@ impl Queue {
         if let Some(node) = state.node {
             self.nodes[usize::from(node)].count -= 1;
         }
+        if state.count == 0
+            && let Some(place) = state.homeless
+        {
+            // Nobody comes by who would drop it.
+            self.homeless.remove(&place);
+            self.drop_bucket(bucket);
+        }
         let request = &mut requests.slab[index];
         (request.bucket, request.place_in) = (NONE, Where::Nowhere);
     }
 
-    /// Sessions with work of a class for a node, those with the least service first.
-    pub(crate) fn sessions(&self, node: u16, class: usize) -> impl Iterator<Item = u32> + '_ {
-        let lane = &self.nodes[usize::from(node)].classes[class];
-        lane.order.iter().map(|(_, session)| *session)
+    /// The session with work of a class for a node that has the least service but for `last` and
+    /// those before it; with that service.
+    pub(crate) fn session_after(
+        &self,
+        node: u16,
+        class: usize,
+        last: Option<(u128, u32)>,
+    ) -> Option<(u128, u32)> {
+        use std::ops::Bound::{Excluded, Unbounded};
+        let order = &self.nodes[usize::from(node)].classes[class].order;
+        match last {
+            None => order.first().copied(),
+            Some(last) => order.range((Excluded(last), Unbounded)).next().copied(),
+        }
     }
 
     /// The bucket at the front of a session's; empty ones are dropped on the way.
@@ -301,7 +274,7 @@ impl Queue {
         }
     }
 
-    fn drop_bucket(&mut self, bucket: u32) {
+    pub(crate) fn drop_bucket(&mut self, bucket: u32) {
         if let Some(state) = self.buckets.remove(bucket)
             && self.open.get(&state.key) == Some(&bucket)
         {
@@ -320,19 +293,20 @@ impl Queue {
 
     /// Takes the last bucket with work of the class from a node, for another.
     pub(crate) fn steal(&mut self, from: u16, class: usize) -> Option<u32> {
-        let backlog = &mut self.nodes[usize::from(from)];
-        let lane = &mut backlog.classes[class];
-        let session = lane.order.iter().next_back()?.1;
-        let bucket = lane.sessions.get_mut(&session)?.pop_back()?;
-        lane.drop_if_empty(session);
-        let state = &mut self.buckets[bucket];
-        backlog.count -= u64::from(state.count);
-        state.node = None;
-        if state.count == 0 {
+        loop {
+            let backlog = &mut self.nodes[usize::from(from)];
+            let lane = &mut backlog.classes[class];
+            let session = lane.order.last()?.1;
+            let bucket = lane.sessions.get_mut(&session)?.pop_back()?;
+            lane.drop_if_empty(session);
+            let state = &mut self.buckets[bucket];
+            backlog.count -= u64::from(state.count);
+            state.node = None;
+            if state.count > 0 {
+                return Some(bucket);
+            }
             self.drop_bucket(bucket);
-            return None;
         }
-        Some(bucket)
     }
 
     /// All buckets of a node that is gone.

@@ -3,15 +3,15 @@
 use std::collections::VecDeque;
 use std::hash::BuildHasher;
 
-use dray_wire::messages::{Item, RequestInfo};
+use dray_wire::messages::{Item, KIND_LINK, RequestInfo};
 use dray_wire::{Class, FileHandle, Name, NodeId, Reason, RequestId, SessionId, Status, Verb};
 use foldhash::fast::FixedState;
-use hashbrown::HashTable;
 
+use crate::duplicates::Duplicates;
 use crate::limits::ENDED_KEPT;
 use crate::machine::{REQUEST, may_follow};
 use crate::placement::Region;
-use crate::slab::Slab;
+use crate::slab::{Key, Slab};
 
 /// No index.
 pub(crate) const NONE: u32 = u32::MAX;
@@ -32,6 +32,8 @@ pub(crate) struct Request {
     /// What its class had taken in before; once it has ended, when.
     pub(crate) ticket: u64,
     pub(crate) session: u32,
+    /// Of the session's place, which another may have by now if this one has ended.
+    session_generation: u32,
     pub(crate) connection: u32,
     pub(crate) tenant: u32,
     pub(crate) deadline_ms: u32,
@@ -54,6 +56,8 @@ pub(crate) struct Request {
     status: Status,
     pub(crate) kind: u8,
     pub(crate) tries: u8,
+    /// Asked to be while it moved.
+    pub(crate) cancelled: bool,
     pub(crate) place_in: Where,
 }
 
@@ -77,10 +81,18 @@ impl Request {
         self.status
     }
 
+    fn movement(&self) -> Movement {
+        (self.handle, self.verb, (self.offset, self.length))
+    }
+
+    pub(crate) fn session_key(&self) -> Key {
+        Key { index: self.session, generation: self.session_generation }
+    }
+
     /// What it counts for in the service of its session.
     pub(crate) fn cost(&self) -> u64 {
         let bytes = if self.length > 0 { self.length.min(self.size) } else { self.size };
-        bytes + crate::limits::FILE_COST
+        bytes.saturating_add(crate::limits::FILE_COST)
     }
 }
 
@@ -88,20 +100,26 @@ impl Request {
 pub(crate) struct Requests {
     pub(crate) slab: Slab<Request>,
     /// Queued requests by what they move.
-    duplicates: HashTable<u32>,
+    duplicates: Duplicates,
     ended: VecDeque<u32>,
     /// Requests that have not ended.
     pub(crate) open: usize,
 }
 
-fn hash(handle: &FileHandle, verb: Verb, range: (u64, u64)) -> u64 {
-    FixedState::with_seed(1).hash_one((handle, verb, range))
+/// What a request moves, and how.
+type Movement = (FileHandle, Verb, (u64, u64));
+
+/// Inodes that are neighbours have hashes that are.
+fn hash((handle, verb, range): Movement) -> u32 {
+    let together = FileHandle { inode: handle.inode >> 4, ..handle };
+    let mixed = FixedState::with_seed(1).hash_one((together, verb, range)) as u32;
+    mixed << 4 | (handle.inode & 15) as u32
 }
 
 /// What is common to the items of a submission.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Asker {
-    pub(crate) session: u32,
+    pub(crate) session: Key,
     pub(crate) connection: u32,
     pub(crate) tenant: u32,
     pub(crate) deadline_ms: u32,
@@ -140,7 +158,8 @@ impl Requests {
             bytes: 0,
             submitted_ns: asker.now_ns,
             ticket: 0,
-            session: asker.session,
+            session: asker.session.index,
+            session_generation: asker.session.generation,
             connection: asker.connection,
             tenant: asker.tenant,
             deadline_ms: asker.deadline_ms,
@@ -158,9 +177,15 @@ impl Requests {
             status: Status::QUEUED,
             kind: item.kind,
             tries: 0,
+            cancelled: false,
             place_in: Where::Nowhere,
         };
         self.slab.insert(request).index
+    }
+
+    /// Requests that others may follow.
+    pub(crate) fn leaders(&self) -> usize {
+        self.duplicates.len()
     }
 
     pub(crate) fn id(&self, index: u32) -> RequestId {
@@ -182,35 +207,20 @@ impl Requests {
     //= docs/wire.md#w-52
     pub(crate) fn same(&mut self, index: u32) -> Option<u32> {
         let Self { slab, duplicates, .. } = self;
-        let request = &slab[index];
-        let key = (request.handle, request.verb, (request.offset, request.length));
-        let same = |other: &u32| {
-            let other = &slab[*other];
-            (other.handle, other.verb, (other.offset, other.length)) == key
-        };
-        let rehash = |other: &u32| {
-            let other = &slab[*other];
-            hash(&other.handle, other.verb, (other.offset, other.length))
-        };
-        match duplicates.entry(hash(&key.0, key.1, key.2), same, rehash) {
-            hashbrown::hash_table::Entry::Occupied(entry) => Some(*entry.get()),
-            hashbrown::hash_table::Entry::Vacant(entry) => {
-                entry.insert(index);
-                None
-            }
-        }
+        let own = &slab[index];
+        let key = own.movement();
+        duplicates.find_or_insert(hash(key), index, |other| {
+            let other = &slab[other];
+            // Further names of a file are alike in all but themselves.
+            let named = own.kind != KIND_LINK && other.kind != KIND_LINK;
+            other.movement() == key && (named || (own.kind, &own.name) == (other.kind, &other.name))
+        })
     }
 
     /// A request is queued no more, or another stands for it now.
     pub(crate) fn not_same(&mut self, index: u32, instead: Option<u32>) {
-        let request = &self.slab[index];
-        let hash = hash(&request.handle, request.verb, (request.offset, request.length));
-        if let Ok(mut entry) = self.duplicates.find_entry(hash, |other| *other == index) {
-            match instead {
-                Some(other) => *entry.get_mut() = other,
-                None => drop(entry.remove()),
-            }
-        }
+        let key = self.slab[index].movement();
+        self.duplicates.replace(hash(key), index, instead);
     }
 
     /// Puts a request at the front of a list whose first is `first`; the new first.

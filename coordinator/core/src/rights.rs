@@ -133,7 +133,8 @@ impl Rights {
         if has >= right {
             return Asked::Granted;
         }
-        if has != Right::NULL {
+        // A token asks for one thing at a time: served twice it would hold twice.
+        if has != Right::NULL || held.waiting.iter().any(|waiting| waiting.token == token) {
             return Asked::Bad;
         }
         if held.waiting.is_empty() && held.lets_in(right) {
@@ -180,16 +181,36 @@ impl Rights {
         Asked::Granted
     }
 
-    /// Gives back what a token has on a handle; not an error if that is nothing.
-    pub fn release(&mut self, handle: FileHandle, token: Token, served: &mut Vec<Served>) {
-        let Entry::Occupied(mut entry) = self.held.entry(handle) else { return };
+    /// Gives back what a token has on a handle; not an error if that is nothing. Who waited under
+    /// the token waits no more, and is to be told.
+    pub fn release(
+        &mut self,
+        handle: FileHandle,
+        token: Token,
+        served: &mut Vec<Served>,
+    ) -> Vec<Waiter> {
+        let Entry::Occupied(mut entry) = self.held.entry(handle) else { return Vec::new() };
         let held = entry.get_mut();
         held.take(token);
+        let of_token = held.waiting.iter().filter(|waiting| waiting.token == token);
+        let dropped: Vec<Waiter> = of_token.map(|waiting| waiting.waiter).collect();
         held.waiting.retain(|waiting| waiting.token != token);
         held.serve(served);
         if held.holders() == 0 && held.waiting.is_empty() {
             entry.remove();
         }
+        dropped
+    }
+
+    /// Lets another token share what this one holds shared, past all who wait: it stands for a
+    /// use of the file that nobody can stop.
+    pub fn lend(&mut self, handle: FileHandle, from: Token, to: Token) -> bool {
+        let Some(held) = self.held.get_mut(&handle) else { return false };
+        let may = held.right_of(from) == Right::SHARED && !held.has(to);
+        if may {
+            held.give(to, Right::SHARED);
+        }
+        may
     }
 
     /// Somebody does not wait any more.

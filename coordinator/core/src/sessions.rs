@@ -7,6 +7,7 @@ use dray_wire::messages::{Event, SessionInfo};
 use dray_wire::{Bytes, Epoch, EventType, SessionId, Token};
 
 use crate::slab::Slab;
+use crate::timers::Due;
 
 /// A connection that waits for events.
 #[derive(Debug, Clone, Copy)]
@@ -15,6 +16,12 @@ pub(crate) struct Reader {
     pub(crate) request: u64,
     pub(crate) limit: u32,
     pub(crate) until_ns: u64,
+}
+
+impl Reader {
+    pub(crate) fn due(&self, session: u32) -> Due {
+        Due::Reader { session, connection: self.connection, request: self.request }
+    }
 }
 
 #[derive(Debug, Default)]

@@ -92,6 +92,10 @@ impl<T> Slab<T> {
         Some(value)
     }
 
+    pub(crate) fn len(&self) -> usize {
+        self.end() as usize - self.free.len()
+    }
+
     /// Places, used or not: all indices are below it.
     pub(crate) fn end(&self) -> u32 {
         let full = self.chunks.len().saturating_sub(1) * CHUNK;

@@ -2,14 +2,14 @@
 //!
 //! What a step leaves for the next is a receipt, which is passed on unread.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 
 use dray_wire::limits::{RECEIPT_MAX, RECEIPTS_MAX};
 use dray_wire::messages::OrderItem;
 use dray_wire::{Bytes, Reason, Status, Step, Token};
 
 use crate::coordinator::Coordinator;
-use crate::limits::{CORE_PARTS, PARTS_MAX};
+use crate::limits::{CORE_PARTS, PARTS_MAX, TRIES_MAX};
 use crate::machine::{SPLIT, may_follow};
 use crate::movement::Ending;
 use crate::nodes::{Lane, id_of};
@@ -24,6 +24,7 @@ enum Phase {
     /// Something failed or it was cancelled: parts that are under way end first.
     Stopping,
     Finishing,
+    Over,
 }
 
 impl Phase {
@@ -33,6 +34,7 @@ impl Phase {
             Self::Moving => "moving",
             Self::Stopping => "stopping",
             Self::Finishing => "finishing",
+            Self::Over => "over",
         }
     }
 }
@@ -42,11 +44,12 @@ struct Part {
     offset: u64,
     length: u64,
     receipt: Option<Bytes<RECEIPT_MAX>>,
+    tries: u8,
 }
 
 #[derive(Debug)]
 pub(crate) struct Split {
-    request: u32,
+    pub(crate) request: u32,
     token: Token,
     phase: Phase,
     lane: Lane,
@@ -54,7 +57,10 @@ pub(crate) struct Split {
     begun: Bytes<RECEIPT_MAX>,
     parts: Vec<Part>,
     to_do: VecDeque<u32>,
-    under_way: u32,
+    /// Orders of parts.
+    under_way: BTreeSet<u32>,
+    /// Among those with parts to give out.
+    listed: bool,
     bytes: u64,
     ending: Option<Ending>,
 }
@@ -82,7 +88,8 @@ impl Coordinator {
             begun: Bytes::default(),
             parts: Vec::new(),
             to_do: VecDeque::new(),
-            under_way: 0,
+            under_way: BTreeSet::new(),
+            listed: false,
             bytes: 0,
             ending: None,
         };
@@ -109,6 +116,7 @@ impl Coordinator {
         let order = self.orders.insert(order).index;
         let Some(node) = self.nodes.get_mut(slot) else { return };
         if is_part {
+            self.splits[split].under_way.insert(order);
             node.core_parts[usize::from(core)] += 1;
         } else {
             node.lanes[lane as usize].orders += 1;
@@ -121,14 +129,15 @@ impl Coordinator {
         let least = size.div_ceil(PARTS_MAX).next_multiple_of(MIB);
         let length = self.setup.part_bytes.next_multiple_of(MIB).max(least);
         let starts = (0..size.div_ceil(length)).map(|part| part * length);
-        let part = |offset| Part { offset, length: length.min(size - offset), receipt: None };
+        let part =
+            |offset| Part { offset, length: length.min(size - offset), receipt: None, tries: 0 };
         starts.map(part).collect()
     }
 
     pub(crate) fn step_done(&mut self, order: u32, result: StepResult) {
         match self.orders[order].work {
             Work::Begin(split) => self.begun(split, result),
-            Work::Part { split, part, .. } => self.part_done(split, part, result),
+            Work::Part { split, part, .. } => self.part_done(split, part, order, result),
             Work::Finish(split) => self.finished(split, result),
             Work::Whole(_) => {}
         }
@@ -148,46 +157,66 @@ impl Coordinator {
         state.begun = result.receipt;
         state.to_do = (0..parts.len() as u32).collect();
         state.parts = parts;
-        self.moving_splits.push_back(split);
+        self.list_split(split);
+        // There may be nothing to move.
+        self.after_part(split);
+    }
+
+    fn list_split(&mut self, split: u32) {
+        let listed = &mut self.splits[split].listed;
+        if !std::mem::replace(listed, true) {
+            self.moving_splits.push_back(split);
+        }
     }
 
     /// Begin or finish did not work, or there was nothing to do.
     fn step_failed(&mut self, split: u32, ending: Ending) {
         let request = self.splits[split].request;
-        if ending.reason != Reason::LEASE_ENDED {
+        if !ending.is_of_node() {
             return self.end_split(split, &ending);
         }
         // The node is gone: from the beginning, on another.
-        let token = self.splits[split].token;
-        self.splits.remove(split);
-        self.release_handle(request, token);
+        let Some(mut state) = self.splits.remove(split) else { return };
+        state.go(Phase::Over);
+        self.release_handle(request, state.token);
         self.try_again(request, &ending);
     }
 
-    fn part_done(&mut self, split: u32, part: u32, result: StepResult) {
+    fn part_done(&mut self, split: u32, part: u32, order: u32, result: StepResult) {
         let state = &mut self.splits[split];
-        state.under_way -= 1;
+        state.under_way.remove(&order);
         let ending = result.ending;
+        let own = &mut state.parts[part as usize];
         if ending.status == Status::DONE {
-            state.parts[part as usize].receipt = Some(result.receipt);
-            state.bytes += ending.bytes;
+            own.receipt = Some(result.receipt);
+            state.bytes = state.bytes.saturating_add(ending.bytes);
             self.requests.slab[state.request].bytes = state.bytes;
-        } else if ending.reason == Reason::LEASE_ENDED && state.phase == Phase::Moving {
+        } else if state.phase == Phase::Moving && ending.is_of_node() && own.tries < TRIES_MAX {
             // Only what that node has not done is done elsewhere.
+            own.tries += 1;
             state.to_do.push_back(part);
-            if !self.moving_splits.contains(&split) {
-                self.moving_splits.push_back(split);
-            }
+            self.list_split(split);
         } else if state.phase == Phase::Moving {
-            state.go(Phase::Stopping);
-            state.ending = Some(ending);
+            self.stop_split(split, ending);
         }
         self.after_part(split);
     }
 
+    /// No more parts; nodes are told to leave those that are under way.
+    fn stop_split(&mut self, split: u32, ending: Ending) {
+        let state = &mut self.splits[split];
+        state.go(Phase::Stopping);
+        state.ending = Some(ending);
+        state.to_do.clear();
+        let orders: Vec<u32> = state.under_way.iter().copied().collect();
+        for order in orders {
+            self.tell_cancel(order, 0);
+        }
+    }
+
     fn after_part(&mut self, split: u32) {
         let state = &mut self.splits[split];
-        if state.under_way > 0 {
+        if !state.under_way.is_empty() {
             return;
         }
         match state.phase {
@@ -213,8 +242,11 @@ impl Coordinator {
     }
 
     fn end_split(&mut self, split: u32, ending: &Ending) {
-        let Some(state) = self.splits.remove(split) else { return };
-        self.moving_splits.retain(|other| *other != split);
+        let Some(mut state) = self.splits.remove(split) else { return };
+        state.go(Phase::Over);
+        if state.listed {
+            self.moving_splits.retain(|other| *other != split);
+        }
         self.release_handle(state.request, state.token);
         self.pace.count(self.now_ns);
         self.end_all(state.request, ending);
@@ -231,8 +263,11 @@ impl Coordinator {
         for _ in 0..self.moving_splits.len() {
             let Some(split) = self.moving_splits.pop_front() else { break };
             while self.post_part(split) {}
-            if self.splits.get(split).is_some_and(|state| !state.to_do.is_empty()) {
-                self.moving_splits.push_back(split);
+            if let Some(state) = self.splits.get_mut(split) {
+                state.listed = !state.to_do.is_empty();
+                if state.listed {
+                    self.moving_splits.push_back(split);
+                }
             }
         }
     }
@@ -259,7 +294,6 @@ impl Coordinator {
         }
         let state = &mut self.splits[split];
         let Some(part) = state.to_do.pop_front() else { return false };
-        state.under_way += 1;
         let Part { offset, length, .. } = state.parts[part as usize];
         let receipt = Bytes::new(state.begun.as_slice()).expect("a receipt fits receipts");
         let request = state.request;
@@ -300,17 +334,24 @@ impl Coordinator {
         if self.requests.slab[index].followers != NONE {
             return;
         }
+        self.requests.slab[index].cancelled = true;
         let split = self.requests.slab[index].of;
         let state = &mut self.splits[split];
         match state.phase {
             Phase::Beginning => state.ending = Some(Ending::cancelled()),
             Phase::Moving => {
-                state.go(Phase::Stopping);
-                state.ending = Some(Ending::cancelled());
+                self.stop_split(split, Ending::cancelled());
                 self.after_part(split);
             }
-            // What is being finished or stopped ends by itself.
-            Phase::Finishing | Phase::Stopping => {}
+            Phase::Finishing => {
+                // Unless a node is at it, it need not be begun.
+                if let Some(at) = self.finishing_splits.iter().position(|it| *it == split) {
+                    self.finishing_splits.remove(at);
+                    self.end_split(split, &Ending::cancelled());
+                }
+            }
+            // What is being stopped ends by itself.
+            Phase::Stopping | Phase::Over => {}
         }
     }
 }

@@ -1,13 +1,17 @@
 //! Sessions and rights, as they are asked for.
 
+use std::collections::BTreeMap;
+
 use dray_wire::limits::PAGE_MAX;
 use dray_wire::messages::*;
-use dray_wire::{List, Reason, Right, SessionId, Token};
+use dray_wire::{FileHandle, List, Reason, Right, SessionId, Token};
 
+use crate::connections::Wait;
 use crate::coordinator::Coordinator;
 use crate::limits::{SESSIONS_MAX, SHARE};
 use crate::outbox::Refusal;
 use crate::rights::{Asked, Served, Waiter};
+use crate::sessions::Reader;
 
 /// A connection, and the number of its request.
 pub(crate) type At = (u32, u64);
@@ -34,6 +38,7 @@ impl Coordinator {
             // Those who read under the old id learn that it is gone.
             let readers = std::mem::take(&mut self.sessions.slab[old].readers);
             for reader in readers {
+                self.timers.clear(reader.until_ns, reader.due(old));
                 self.refuse(reader.connection, reader.request, &no_session(it.assume));
             }
             let assumed = self.sessions.assume(epoch, it.assume, it.info);
@@ -46,12 +51,14 @@ impl Coordinator {
 
     //= docs/wire.md#w-21
     pub(crate) fn destroy_session(&mut self, at: At, id: SessionId) -> Result<(), Refusal> {
-        let session = &self.sessions.slab[self.session(id)?];
+        let index = self.session(id)?;
+        let session = &self.sessions.slab[index];
         let events = session.outstanding.len() + session.undelivered.len();
         if events > 0 || session.requests > 0 || !session.readers.is_empty() {
             let text = format!("{events} events and {} requests are open", session.requests);
             return Err(Refusal::new(Reason::SESSION_BUSY, id.0, text));
         }
+        self.file_systems.session_limits.remove(&index);
         self.sessions.remove(id);
         self.withdraw_session(id);
         self.reply_done(at.0, at.1);
@@ -76,6 +83,10 @@ impl Coordinator {
         let session = self.session(it.session)?;
         self.sessions.dispose(session, it.file_system, it.events);
         for (token, event) in self.events.undisposed(it.file_system, it.events) {
+            // What has no room is taken with the next call, or is refused in the end.
+            if self.check_room(session).is_err() {
+                break;
+            }
             self.deliver(session, token, event);
         }
         self.reply_done(at.0, at.1);
@@ -107,10 +118,16 @@ impl Coordinator {
         Err(Refusal::new(Reason::NO_TOKEN, token.0, text))
     }
 
-    fn asked(&mut self, at: At, token: Token, asked: Asked) -> Result<(), Refusal> {
+    fn asked(
+        &mut self,
+        at: At,
+        token: Token,
+        handle: FileHandle,
+        asked: Asked,
+    ) -> Result<(), Refusal> {
         match asked {
             Asked::Granted => self.reply_done(at.0, at.1),
-            Asked::Waits => {}
+            Asked::Waits => self.waits(at, Wait::Right(handle)),
             Asked::Refused => {
                 let text = "another token has the right";
                 return Err(Refusal::new(Reason::RIGHT_REFUSED, token.0, text));
@@ -128,10 +145,10 @@ impl Coordinator {
         let waiter = Waiter::Client { connection: at.0, request: at.1 };
         let waiter = (it.wait == 1).then_some(waiter);
         let asked = self.rights.request(it.handle, it.token, it.right, waiter);
-        if asked != Asked::Bad {
+        if matches!(asked, Asked::Granted | Asked::Waits) {
             self.events.holds(it.token, it.handle);
         }
-        self.asked(at, it.token, asked)
+        self.asked(at, it.token, it.handle, asked)
     }
 
     pub(crate) fn upgrade_right(&mut self, at: At, it: &UpgradeRight) -> Result<(), Refusal> {
@@ -139,7 +156,7 @@ impl Coordinator {
         let waiter = Waiter::Client { connection: at.0, request: at.1 };
         let waiter = (it.wait == 1).then_some(waiter);
         let asked = self.rights.upgrade(it.handle, it.token, waiter);
-        self.asked(at, it.token, asked)
+        self.asked(at, it.token, it.handle, asked)
     }
 
     pub(crate) fn downgrade_right(&mut self, at: At, it: &DowngradeRight) -> Result<(), Refusal> {
@@ -147,14 +164,13 @@ impl Coordinator {
         let mut served = Vec::new();
         let asked = self.rights.downgrade(it.handle, it.token, &mut served);
         self.served(served);
-        self.asked(at, it.token, asked)
+        self.asked(at, it.token, it.handle, asked)
     }
 
     pub(crate) fn release_right(&mut self, at: At, it: &ReleaseRight) -> Result<(), Refusal> {
         self.token(it.session, it.token)?;
-        let mut served = Vec::new();
-        self.rights.release(it.handle, it.token, &mut served);
-        self.served(served);
+        self.events.holds_no_more(it.token, it.handle);
+        self.give_back(it.handle, it.token);
         self.reply_done(at.0, at.1);
         Ok(())
     }
@@ -176,18 +192,42 @@ impl Coordinator {
         }
     }
 
+    /// Gives back what a token has on a file. Who waits under it is answered too.
+    pub(crate) fn give_back(&mut self, handle: FileHandle, token: Token) {
+        let mut served = Vec::new();
+        let dropped = self.rights.release(handle, token, &mut served);
+        for waiter in dropped {
+            if let Waiter::Client { connection, request } = waiter {
+                let text = "the right was given back while this waited for it";
+                let refusal = Refusal::new(Reason::RIGHT_REFUSED, token.0, text);
+                self.refuse(connection, request, &refusal);
+            }
+        }
+        self.served(served);
+    }
+
     /// A connection is gone: nobody waits there any more.
-    pub(crate) fn forget_waiters(&mut self, connection: u32) {
-        for session in self.sessions_reading(connection) {
-            self.sessions.slab[session].readers.retain(|it| it.connection != connection);
+    pub(crate) fn forget_waiters(&mut self, connection: u32, waits: BTreeMap<u64, Wait>) {
+        for (request, wait) in waits {
+            match wait {
+                Wait::Right(handle) => {
+                    let mut served = Vec::new();
+                    let waiter = Waiter::Client { connection, request };
+                    self.rights.forget(handle, waiter, &mut served);
+                    self.served(served);
+                }
+                Wait::Events(session) => self.forget_reader(session, connection, request),
+            }
         }
     }
 
-    fn sessions_reading(&self, connection: u32) -> Vec<u32> {
-        let reads = |index: &u32| {
-            let session = self.sessions.slab.get(*index);
-            session.is_some_and(|it| it.readers.iter().any(|it| it.connection == connection))
-        };
-        (0..self.sessions.slab.end()).filter(reads).collect()
+    fn forget_reader(&mut self, session: u32, connection: u32, request: u64) {
+        let Some(state) = self.sessions.slab.get_mut(session) else { return };
+        let is_it = |it: &Reader| it.connection == connection && it.request == request;
+        if let Some(at) = state.readers.iter().position(is_it)
+            && let Some(reader) = state.readers.remove(at)
+        {
+            self.timers.clear(reader.until_ns, reader.due(session));
+        }
     }
 }

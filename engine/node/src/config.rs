@@ -43,6 +43,12 @@ pub struct Cluster {
     /// Name of the node that coordinates.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub coordinator: String,
+    /// Bytes from which a file is moved by several nodes; 0 for 1 GiB.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub split_bytes: u64,
+    /// Bytes of the parts of such a file; 0 for 256 MiB.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub part_bytes: u64,
     /// Where each node that may coordinate listens, by its name.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub nodes: BTreeMap<String, Address>,
@@ -70,6 +76,10 @@ pub struct TlsConfig {
     pub ca: PathBuf,
     pub cert: PathBuf,
     pub key: PathBuf,
+}
+
+fn is_zero(number: &u64) -> bool {
+    *number == 0
 }
 
 fn socket() -> PathBuf {

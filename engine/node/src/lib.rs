@@ -3,16 +3,20 @@
 
 mod agent;
 pub mod config;
+mod daemon;
 mod extract;
 mod machine;
 mod member;
 mod node;
 pub mod places;
+mod service;
 mod worker;
 
+pub use daemon::{Daemon, DaemonError, machine_of, unit_of};
 pub use dray_ring::{RingChoice, RingSetup};
 pub use extract::{Extracted, Extraction};
 pub use machine::{Machine, MachineOptions};
 pub use member::{Member, MemberSetup};
 pub use node::{Finished, NodeError, Standalone, excluded};
+pub use service::session_info;
 pub use worker::admission;

@@ -27,10 +27,17 @@ pub fn binary() -> &'static Path {
     })
 }
 
+/// The daemon beside the program.
+pub fn daemon() -> PathBuf {
+    let path = binary().with_file_name("drayd");
+    assert!(path.is_file(), "no drayd in {}", path.display());
+    path
+}
+
 fn build(target: &Path) {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let status = Command::new(cargo)
-        .args(["build", "--release", "--package", "dray-cli", "--target-dir"])
+        .args(["build", "--release", "-p", "dray-cli", "-p", "dray-node", "--target-dir"])
         .arg(target)
         .current_dir(env!("CARGO_MANIFEST_DIR"))
         .status()

@@ -1,6 +1,7 @@
 //! What the end-to-end tests stand on: places to work in, trees of files, the `dray` binary.
 #![forbid(unsafe_code)]
 
+mod cluster;
 mod dray;
 mod guard;
 mod place;
@@ -9,7 +10,8 @@ mod snapshot;
 mod states;
 mod tree;
 
-pub use dray::{Output, binary, command};
+pub use cluster::{Cluster, NODES, Sizes};
+pub use dray::{Output, binary, command, daemon};
 pub use guard::{LoopDevice, Mount, Tmpfs, have, is_root, need_root, need_tool, skip, tool};
 pub use place::{NOBODY, Place, reader};
 pub use rng::Rng;

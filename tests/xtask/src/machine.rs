@@ -12,12 +12,13 @@ struct Tool {
     tests: &'static str,
 }
 
-const TOOLS: [Tool; 8] = [
+const TOOLS: [Tool; 9] = [
     Tool { program: "mkfs.xfs", package: "xfsprogs", tests: "tests on XFS" },
     Tool { program: "mkfs.btrfs", package: "btrfs-progs", tests: "tests on btrfs" },
     Tool { program: "mkfs.ext4", package: "e2fsprogs", tests: "tests on ext4" },
     Tool { program: "losetup", package: "mount", tests: "tests on loop devices" },
     Tool { program: "python3", package: "python3", tests: "tests of the second volume reader" },
+    Tool { program: "ip", package: "iproute2", tests: "tests of a cluster" },
     Tool { program: "setfattr", package: "attr", tests: "tests of extended attributes" },
     Tool { program: "getfattr", package: "attr", tests: "tests of extended attributes" },
     Tool { program: "setfacl", package: "acl", tests: "tests of access control lists" },

@@ -25,6 +25,8 @@ usage: cargo xtask <task>
   test [--quick] [FILTER]            all tests; as root installs the tools they need first
                                      --quick leaves end-to-end and documentation tests out
   crash [--rounds N]                 long form of the kill -9 test (500 rounds)
+  cluster [--files N] [--gib N]      three nodes in network namespaces over shared LUNs: 20,000
+                                     files and one of 8 GiB archived, released, restored, compared
   sim [--rounds N]                   long form of the simulation (1000 seeds)
   bench [--out DIR] [--dry-run] [-- ARGS]
                                      runs the benchmarks, keeps results with their machine;
@@ -48,6 +50,7 @@ fn main() -> ExitCode {
         "check" => check::run(args),
         "test" => test::run(args),
         "crash" => rounds::crash(args),
+        "cluster" => rounds::cluster(args),
         "sim" => rounds::sim(args),
         "bench" => bench::run(args),
         "fuzz" => fuzz::run(args),

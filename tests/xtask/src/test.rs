@@ -47,7 +47,8 @@ pub(crate) fn run(mut args: Args) -> Result<()> {
 
 /// Builds the `dray` that end-to-end tests run.
 pub(crate) fn build_product() -> Result<PathBuf> {
-    run::step(&mut run::cargo(["build", "--release", "-p", "dray-cli", "--locked"]))?;
+    let packages = ["build", "--release", "-p", "dray-cli", "-p", "dray-node", "--locked"];
+    run::step(&mut run::cargo(packages))?;
     let program = run::target_folder()?.join("release/dray");
     if !program.is_file() {
         bail!("the release build left no program named dray");

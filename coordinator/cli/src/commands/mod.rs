@@ -1,10 +1,12 @@
 //! The subcommands, one file each.
 
+mod cluster;
 mod copy;
 mod init;
 mod movement;
 mod quickstart;
 mod state;
+mod tls;
 mod volume;
 
 use std::path::{Path, PathBuf};
@@ -36,6 +38,18 @@ pub(crate) enum Command {
     /// Look at, check and take out of an archive without its file systems
     #[command(subcommand)]
     Volume(volume::VolumeCommand),
+    /// The sessions of a cluster
+    #[command(subcommand)]
+    Session(cluster::SessionCommand),
+    /// The nodes of a cluster
+    #[command(subcommand)]
+    Node(cluster::NodeCommand),
+    /// What was asked for, and how it stands
+    #[command(subcommand)]
+    Request(cluster::RequestCommand),
+    /// Make the certificates of a cluster
+    #[command(subcommand)]
+    Tls(tls::TlsCommand),
     /// Measure dray beside other tools
     #[command(subcommand)]
     Bench(BenchCommand),
@@ -63,6 +77,10 @@ pub(crate) fn run(
         Command::State(paths) => state::run(&paths.paths, output),
         Command::Copy(options) => copy::run(&options, output),
         Command::Volume(command) => volume::run(command, config, output),
+        Command::Session(command) => cluster::session(&command, config, output),
+        Command::Node(command) => cluster::node(&command, config, output),
+        Command::Request(command) => cluster::request(&command, config, output),
+        Command::Tls(command) => tls::run(&command, output),
         Command::Bench(command) => bench::run(command, output),
     }
 }

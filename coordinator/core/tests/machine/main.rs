@@ -1,6 +1,7 @@
 //! The coordinator, driven by clients and nodes that a test plays.
 
 mod events;
+mod losses;
 mod membership;
 mod parties;
 mod requests;
@@ -8,3 +9,4 @@ mod rights;
 mod service;
 mod sessions;
 mod splits;
+mod turns;

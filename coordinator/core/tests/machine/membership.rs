@@ -24,7 +24,7 @@ fn the_work_of_a_silent_node_goes_to_another() {
     all.finish(second, &orders[0], Status::DONE);
     let renew = Renew { epoch: Epoch(1), ..Renew::default() };
     all.sleep(2_000 * MS);
-    all.ask(second, renew.clone());
+    all.ask(second, renew);
     assert!(all.orders(second).is_empty());
     all.sleep(1_400 * MS);
     let orders = all.orders(second);

@@ -51,7 +51,7 @@ impl Parties {
     }
 
     pub(crate) fn connect(&mut self, role: Role, name: &str) -> u32 {
-        let connection = self.core.connected(self.now, Peer::Same).unwrap();
+        let connection = self.core.connected(self.now, Peer::Same).expect("there are few");
         let hello = Hello {
             version_from: 1,
             version_to: 1,
@@ -162,7 +162,7 @@ impl Parties {
                 order.items.0[index].size
             },
             reason: if status == Status::FAILED { Reason::FAILED } else { Reason::NONE },
-            receipt: Bytes::new(vec![order.step.0; 40]).unwrap(),
+            receipt: Bytes::new(vec![order.step.0; 40]).expect("it is short"),
             ..ItemResult::default()
         };
         let results = List((0..order.items.0.len()).map(result).collect());

@@ -89,3 +89,42 @@ fn a_movement_waits_for_the_right_of_an_application() {
     all.settle(&[node]);
     assert_eq!(all.info(a.client, ids[0]).status, Status::DONE);
 }
+
+#[test]
+fn a_token_that_asks_twice_holds_once() {
+    let mut all = Parties::new();
+    let (a, b, c) = (holder(&mut all), holder(&mut all), holder(&mut all));
+    all.ask(a.client, ask(&a, Right::EXCL, 0));
+    all.tell(b.client, ask(&b, Right::SHARED, 1));
+    assert_eq!(all.refused(b.client, ask(&b, Right::SHARED, 1)), Reason::BAD_RIGHT);
+    for one in [&a, &b] {
+        let (session, token, handle) = (one.session, one.token, handle(1));
+        all.ask(one.client, ReleaseRight { session, token, handle });
+    }
+    assert!(matches!(all.ask(c.client, ask(&c, Right::EXCL, 0)), Message::Done(_)));
+}
+
+#[test]
+fn who_waits_under_a_token_is_told_when_it_ends() {
+    let mut all = Parties::new();
+    let (a, b) = (holder(&mut all), holder(&mut all));
+    all.ask(a.client, ask(&a, Right::EXCL, 0));
+    let waits = all.tell(b.client, ask(&b, Right::EXCL, 1));
+    let (session, token, response) = (b.session, b.token, dray_wire::Response::CONTINUE);
+    all.ask(b.client, RespondEvent { session, token, response, ..RespondEvent::default() });
+    let Some(Message::Refused(it)) = all.reply(b.client, waits) else { panic!() };
+    assert_eq!(it.reason, Reason::RIGHT_REFUSED);
+}
+
+#[test]
+fn who_is_gone_waits_no_more() {
+    let mut all = Parties::new();
+    let (a, b, c) = (holder(&mut all), holder(&mut all), holder(&mut all));
+    all.ask(a.client, ask(&a, Right::SHARED, 0));
+    all.tell(b.client, ask(&b, Right::EXCL, 1));
+    let waits = all.tell(c.client, ask(&c, Right::SHARED, 1));
+    assert!(all.reply(c.client, waits).is_none());
+    all.core.disconnected(all.now, b.client);
+    all.pump();
+    assert!(matches!(all.reply(c.client, waits), Some(Message::Done(_))));
+}

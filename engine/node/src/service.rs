@@ -1,0 +1,158 @@
+//! dray's own HSM service, a DM application like any other: a session per managed file system, and
+//! for each blocked reader a restore of what he wants.
+
+use std::collections::{BTreeMap, HashMap};
+use std::time::Duration;
+
+use dray_client::{Client, Pushed};
+use dray_wire::messages::{Event, Item, KIND_FILE, Outcome};
+use dray_wire::{Class, EventType, Message, RequestId, SessionId, Status, Token, Verb};
+use tokio::sync::mpsc;
+
+use crate::places::Places;
+
+/// Events fetched at once, and how long one waits for the first.
+const EVENTS: u32 = 256;
+const WAIT: Duration = Duration::from_secs(30);
+/// What a blocked reader gets when his data cannot be had.
+const EIO: u32 = 5;
+
+/// Events that mean that somebody waits for data.
+const BLOCKED: [EventType; 3] = [EventType::READ, EventType::WRITE, EventType::TRUNCATE];
+
+/// What the session of a managed file system is called.
+pub fn session_info(file_system: &str) -> String {
+    format!("dray {file_system}")
+}
+
+/// An event whose restore has been asked for.
+#[derive(Debug, Clone, Copy)]
+struct Waiting {
+    session: SessionId,
+    token: Token,
+}
+
+/// Serves until the coordinator is gone.
+pub(crate) async fn run(
+    client: Client,
+    pushed: Pushed,
+    places: &Places,
+) -> dray_client::Result<()> {
+    let mut by_name: BTreeMap<&str, Vec<[u8; 16]>> = BTreeMap::new();
+    for managed in &places.managed {
+        let own = by_name.entry(&managed.name).or_default();
+        if !own.contains(&managed.file_system) {
+            own.push(managed.file_system);
+        }
+    }
+    let (sender, asked) = mpsc::unbounded_channel();
+    for (name, file_systems) in by_name {
+        let session = session_of(&client, name).await?;
+        for file_system in file_systems {
+            client.set_disposition(session, file_system, &BLOCKED).await?;
+        }
+        tokio::spawn(fetch(client.clone(), session, sender.clone()));
+    }
+    respond(client, pushed, asked).await
+}
+
+/// The session with this name: one that is there is taken over, with what is outstanding.
+async fn session_of(client: &Client, name: &str) -> dray_client::Result<SessionId> {
+    let info = session_info(name);
+    let sessions = client.sessions().await?;
+    let old = sessions.iter().find(|it| it.info.as_slice() == info.as_bytes());
+    match old {
+        Some(old) => client.assume_session(old.session, info.as_bytes()).await,
+        None => client.create_session(info.as_bytes()).await,
+    }
+}
+
+/// Turns events into restores.
+async fn fetch(
+    client: Client,
+    session: SessionId,
+    asked: mpsc::UnboundedSender<(RequestId, Waiting)>,
+) {
+    loop {
+        let events = match client.events(session, EVENTS, WAIT).await {
+            Ok(events) => events,
+            Err(error) => {
+                tracing::info!(%session, %error, "no more events");
+                return;
+            }
+        };
+        let events: Vec<Event> = events.into_iter().filter(|it| it.token != Token::NONE).collect();
+        if events.is_empty() {
+            continue;
+        }
+        let items = events.iter().map(|event| Item {
+            handle: event.handle,
+            offset: event.offset,
+            length: event.length,
+            kind: KIND_FILE,
+            ..Item::default()
+        });
+        let submitted =
+            client.submit(session, Class::BLOCKED, Verb::RESTORE, items.collect()).await;
+        match submitted {
+            Ok(requests) => {
+                for (request, event) in requests.into_iter().zip(events) {
+                    // The other end lives as long as the connection.
+                    let _ = asked.send((request, Waiting { session, token: event.token }));
+                }
+            }
+            Err(error) => {
+                tracing::error!(%session, %error, "cannot order restores");
+                for event in events {
+                    let _ = client.respond(session, event.token, Err(EIO)).await;
+                }
+            }
+        }
+    }
+}
+
+/// Lets readers go when their data is there.
+async fn respond(
+    client: Client,
+    mut pushed: Pushed,
+    mut asked: mpsc::UnboundedReceiver<(RequestId, Waiting)>,
+) -> dray_client::Result<()> {
+    let mut waiting: HashMap<RequestId, Waiting> = HashMap::new();
+    // An outcome may come before it is known whose it is.
+    let mut early: HashMap<RequestId, Outcome> = HashMap::new();
+    loop {
+        tokio::select! {
+            one = asked.recv() => {
+                let Some((request, who)) = one else { continue };
+                match early.remove(&request) {
+                    Some(outcome) => answer(&client, who, &outcome),
+                    None => drop(waiting.insert(request, who)),
+                }
+            }
+            message = pushed.recv() => {
+                let Some(message) = message else { return Err(dray_client::Error::Closed) };
+                let Message::Outcomes(outcomes) = message else { continue };
+                for outcome in outcomes.outcomes.0 {
+                    match waiting.remove(&outcome.request) {
+                        Some(who) => answer(&client, who, &outcome),
+                        None => drop(early.insert(outcome.request, outcome)),
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn answer(client: &Client, who: Waiting, outcome: &Outcome) {
+    let good = matches!(outcome.status, Status::DONE | Status::NOTHING);
+    if !good {
+        tracing::warn!(token = %who.token, reason = %outcome.reason, "{}", outcome.text);
+    }
+    let client = client.clone();
+    tokio::spawn(async move {
+        let response = if good { Ok(()) } else { Err(EIO) };
+        if let Err(error) = client.respond(who.session, who.token, response).await {
+            tracing::warn!(token = %who.token, %error, "cannot respond");
+        }
+    });
+}
