@@ -6,13 +6,12 @@ use std::time::Duration;
 use dray_link::{Address, Credentials, Stream};
 use dray_wire::messages::*;
 use dray_wire::{
-    Bytes, Class, Cluster, EventType, FileHandle, List, Message, RequestId, Response, Right, Role,
-    SessionId, Status, Text, Token, VERSION, Verb,
+    Bytes, Class, Cluster, List, Message, RequestId, Role, SessionId, Status, Text, VERSION, Verb,
 };
 use tokio::sync::{Semaphore, mpsc, oneshot};
 
 use crate::error::{Error, Result};
-use crate::link::{self, Outbound};
+use crate::link::{self, Outbound, Reply};
 
 /// For reaching the coordinator.
 const CONNECT: Duration = Duration::from_secs(10);
@@ -48,7 +47,8 @@ pub struct Client {
 /// What the coordinator sends without being asked: outcomes, orders, grants.
 pub type Pushed = mpsc::UnboundedReceiver<Message>;
 
-macro_rules! expect {
+/// The reply of a kind, or an error.
+macro_rules! reply_of {
     ($reply:expr, $kind:ident) => {
         match $reply {
             Message::$kind(it) => Ok(it),
@@ -56,6 +56,8 @@ macro_rules! expect {
         }
     };
 }
+
+pub(crate) use reply_of;
 
 impl Client {
     /// Connects and says hello.
@@ -83,8 +85,11 @@ impl Client {
         };
         let credits = Arc::new(Semaphore::new(1));
         let greeting = Self { sender, credits, welcome: Arc::default() };
-        let welcome = expect!(greeting.ask(hello).await?, Welcome)?;
-        let credits = Arc::new(Semaphore::new(welcome.credits as usize));
+        let welcome = tokio::time::timeout(CONNECT, greeting.ask(hello)).await;
+        let welcome = welcome.map_err(|_| Error::Silent(CONNECT))??;
+        let welcome = reply_of!(welcome, Welcome)?;
+        let credits =
+            Arc::new(Semaphore::new((welcome.credits as usize).min(Semaphore::MAX_PERMITS)));
         Ok((Self { credits, welcome: Arc::new(welcome), ..greeting }, pushed))
     }
 
@@ -93,11 +98,12 @@ impl Client {
         &self.welcome
     }
 
-    /// Asks, and waits for the reply.
+    /// Asks, and waits for the reply. Whoever stops waiting has asked all the same.
     pub async fn ask(&self, message: impl Into<Message>) -> Result<Message> {
-        let _credit = self.credits.acquire().await.map_err(|_| Error::Closed)?;
-        let (reply, answer) = oneshot::channel();
-        let outbound = Outbound { message: message.into(), reply: Some(reply) };
+        let credits = Arc::clone(&self.credits);
+        let _credit = credits.acquire_owned().await.map_err(|_| Error::Closed)?;
+        let (to, answer) = oneshot::channel();
+        let outbound = Outbound { message: message.into(), reply: Some(Reply { to, _credit }) };
         self.sender.send(outbound).await.map_err(|_| Error::Closed)?;
         match answer.await.map_err(|_| Error::Closed)?? {
             Message::Refused(it) => Err(Error::Refused {
@@ -116,8 +122,8 @@ impl Client {
         self.sender.send(outbound).await.map_err(|_| Error::Closed)
     }
 
-    async fn done(&self, message: impl Into<Message>) -> Result<()> {
-        expect!(self.ask(message).await?, Done).map(drop)
+    pub(crate) async fn done(&self, message: impl Into<Message>) -> Result<()> {
+        reply_of!(self.ask(message).await?, Done).map(drop)
     }
 
     /// A new session. An information string longer than 256 bytes is cut.
@@ -130,7 +136,12 @@ impl Client {
         let info = &info[..info.len().min(dray_wire::limits::INFO_MAX)];
         let info = Bytes::new(info).unwrap_or_default();
         let create = CreateSession { assume: old, info, ..CreateSession::default() };
-        Ok(expect!(self.ask(create).await?, SessionCreated)?.session)
+        Ok(reply_of!(self.ask(create).await?, SessionCreated)?.session)
+    }
+
+    /// Whether the coordinator answers.
+    pub async fn ping(&self) -> Result<()> {
+        self.done(Ping::default()).await
     }
 
     pub async fn destroy_session(&self, session: SessionId) -> Result<()> {
@@ -142,7 +153,7 @@ impl Client {
         let (mut all, mut after) = (Vec::new(), SessionId::NONE);
         loop {
             let ask = ListSessions { after, limit: 1000, ..ListSessions::default() };
-            let page = expect!(self.ask(ask).await?, Sessions)?.sessions.0;
+            let page = reply_of!(self.ask(ask).await?, Sessions)?.sessions.0;
             let Some(last) = page.last() else { return Ok(all) };
             after = last.session;
             all.extend(page);
@@ -156,81 +167,6 @@ impl Client {
 
     pub async fn set_limit(&self, limit: SetLimit) -> Result<()> {
         self.done(limit).await
-    }
-
-    /// Takes these events of a file system for a session; those not named are given up.
-    pub async fn set_disposition(
-        &self,
-        session: SessionId,
-        file_system: [u8; 16],
-        events: &[EventType],
-    ) -> Result<()> {
-        let events = events.iter().filter_map(|event| event.bit()).fold(0, |all, bit| all | bit);
-        let set = SetDisposition { session, file_system, events, ..SetDisposition::default() };
-        self.done(set).await
-    }
-
-    /// Something happened; how it was responded to, if it is synchronous.
-    pub async fn raise(&self, event: RaiseEvent) -> Result<Option<EventAnswered>> {
-        match self.ask(event).await? {
-            Message::EventAnswered(answered) => Ok(Some(answered)),
-            Message::Done(_) => Ok(None),
-            other => Err(Error::Unexpected(other.kind())),
-        }
-    }
-
-    /// Events of a session; none if none came within the wait.
-    pub async fn events(
-        &self,
-        session: SessionId,
-        limit: u32,
-        wait: Duration,
-    ) -> Result<Vec<Event>> {
-        let wait_ms = u32::try_from(wait.as_millis()).unwrap_or(u32::MAX);
-        let events = self.ask(GetEvents { session, limit, wait_ms }).await?;
-        Ok(expect!(events, Events)?.events.0)
-    }
-
-    /// Lets who waits go on, or fail with an errno.
-    pub async fn respond(
-        &self,
-        session: SessionId,
-        token: Token,
-        outcome: std::result::Result<(), u32>,
-    ) -> Result<()> {
-        let (response, error) = match outcome {
-            Ok(()) => (Response::CONTINUE, 0),
-            Err(error) => (Response::ABORT, error),
-        };
-        self.done(RespondEvent { session, token, response, error, ..RespondEvent::default() }).await
-    }
-
-    /// An outstanding event of one's own: what rights are held under.
-    pub async fn create_token(&self, session: SessionId) -> Result<Token> {
-        let ask = CreateUserEvent { session, data: Bytes::default() };
-        Ok(expect!(self.ask(ask).await?, TokenIs)?.token)
-    }
-
-    /// Asks for a right, and waits for it.
-    pub async fn request_right(
-        &self,
-        session: SessionId,
-        token: Token,
-        handle: FileHandle,
-        right: Right,
-    ) -> Result<()> {
-        let wait = 1;
-        let ask = RequestRight { session, token, handle, right, wait, ..RequestRight::default() };
-        self.done(ask).await
-    }
-
-    pub async fn release_right(
-        &self,
-        session: SessionId,
-        token: Token,
-        handle: FileHandle,
-    ) -> Result<()> {
-        self.done(ReleaseRight { session, token, handle }).await
     }
 
     /// Asks for movements; their outcomes are pushed.
@@ -247,7 +183,7 @@ impl Client {
 
     /// The same with everything that can be said.
     pub async fn submit_as(&self, submit: Submit) -> Result<Vec<RequestId>> {
-        Ok(expect!(self.ask(submit).await?, Accepted)?.requests.0)
+        Ok(reply_of!(self.ask(submit).await?, Accepted)?.requests.0)
     }
 
     /// Takes requests back; how each stands then.
@@ -257,11 +193,11 @@ impl Client {
         requests: Vec<RequestId>,
     ) -> Result<Vec<Status>> {
         let ask = Cancel { session, requests: List(requests) };
-        Ok(expect!(self.ask(ask).await?, Cancelled)?.statuses.0)
+        Ok(reply_of!(self.ask(ask).await?, Cancelled)?.statuses.0)
     }
 
     pub async fn request(&self, request: RequestId) -> Result<RequestInfo> {
-        let page = expect!(self.ask(ShowRequest { request }).await?, Requests)?;
+        let page = reply_of!(self.ask(ShowRequest { request }).await?, Requests)?;
         page.requests.0.into_iter().next().ok_or(Error::Unexpected(Requests::KIND))
     }
 
@@ -273,11 +209,11 @@ impl Client {
         limit: u32,
     ) -> Result<(Vec<RequestInfo>, u64)> {
         let ask = ListRequests { session, after, limit, ..ListRequests::default() };
-        let page = expect!(self.ask(ask).await?, Requests)?;
+        let page = reply_of!(self.ask(ask).await?, Requests)?;
         Ok((page.requests.0, page.next))
     }
 
     pub async fn nodes(&self) -> Result<Vec<NodeInfo>> {
-        Ok(expect!(self.ask(ListNodes::default()).await?, Nodes)?.nodes.0)
+        Ok(reply_of!(self.ask(ListNodes::default()).await?, Nodes)?.nodes.0)
     }
 }

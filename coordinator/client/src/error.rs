@@ -1,6 +1,6 @@
 //! What can go wrong on the way to the coordinator, and what it refuses.
 
-use dray_wire::{Kind, Malformed, Reason};
+use dray_wire::{Kind, Malformed, Reason, TooBig};
 
 #[derive(Debug, Clone, thiserror::Error)]
 #[non_exhaustive]
@@ -15,6 +15,10 @@ pub enum Error {
     Unexpected(Kind),
     #[error("the coordinator sent what is no frame: {0}")]
     Malformed(Malformed),
+    #[error("the message was not sent: {0}")]
+    TooBig(TooBig),
+    #[error("the coordinator did not answer within {0:?}")]
+    Silent(std::time::Duration),
 }
 
 pub type Result<T> = std::result::Result<T, Error>;
@@ -41,6 +45,8 @@ impl Error {
             Self::Closed => "see the log of drayd; connect again",
             Self::Refused { reason: Reason::BUSY, .. } => "ask again after a while",
             Self::Refused { .. } => "see docs/wire.md for the reason",
+            Self::TooBig(_) => "ask for fewer at once: see the limits in docs/wire.md",
+            Self::Silent(_) => "see the log of drayd, and whether the machine is overloaded",
             Self::Unexpected(_) | Self::Malformed(_) => {
                 "the two ends are of different versions: see `dray --version` on both"
             }

@@ -20,9 +20,11 @@
 
 mod client;
 mod error;
+mod events;
 mod link;
 
 pub use client::{Client, Options, Pushed};
-pub use dray_link::{Address, Credentials, Stream};
+pub use dray_link::{Address, Credentials, Error as LinkError, Stream};
 pub use dray_wire as wire;
 pub use error::{Error, Result};
+pub use events::Data;

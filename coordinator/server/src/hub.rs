@@ -1,4 +1,4 @@
-//! The coordinator, and what waits to be sent to each connection.
+//! The coordinator, and the way from it to each connection.
 
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
@@ -7,64 +7,10 @@ use std::time::{Duration, Instant};
 
 use dray_core::{Coordinator, Output, Peer, Setup};
 use dray_wire::Message;
-use dray_wire::limits::UNREAD_MAX;
 use tokio::sync::Notify;
 
-/// What waits for one peer.
-#[derive(Debug, Default)]
-pub(crate) struct Outgoing {
-    bytes: RefCell<Vec<u8>>,
-    /// There is something to be sent, or nothing will be any more.
-    pub(crate) filled: Notify,
-    /// Something was sent.
-    pub(crate) drained: Notify,
-    closing: Cell<bool>,
-    /// It did not read: nothing is sent any more.
-    cut: Cell<bool>,
-}
-
-impl Outgoing {
-    /// Takes what there is, leaving `spare` to be filled.
-    pub(crate) fn take(&self, spare: &mut Vec<u8>) {
-        spare.clear();
-        std::mem::swap(&mut *self.bytes.borrow_mut(), spare);
-        self.drained.notify_one();
-    }
-
-    pub(crate) fn waiting(&self) -> usize {
-        self.bytes.borrow().len()
-    }
-
-    pub(crate) fn close(&self) {
-        self.closing.set(true);
-        self.filled.notify_one();
-        self.drained.notify_one();
-    }
-
-    pub(crate) fn is_closing(&self) -> bool {
-        self.closing.get()
-    }
-
-    pub(crate) fn is_cut(&self) -> bool {
-        self.cut.get()
-    }
-
-    //= docs/wire.md#w-10
-    fn push(&self, message: &Message, request: u64) {
-        let mut bytes = self.bytes.borrow_mut();
-        if self.cut.get() {
-            return;
-        }
-        dray_wire::encode(message, request, &mut bytes);
-        if bytes.len() > UNREAD_MAX {
-            bytes.clear();
-            bytes.shrink_to_fit();
-            self.cut.set(true);
-            drop(bytes);
-            self.close();
-        }
-    }
-}
+use crate::limits::READ;
+use crate::outgoing::Outgoing;
 
 pub(crate) struct Hub {
     core: RefCell<Coordinator>,
@@ -73,6 +19,8 @@ pub(crate) struct Hub {
     /// The next deadline may be earlier than it was.
     sooner: Notify,
     armed_ns: Cell<u64>,
+    /// Where all connections read to: there is one thread, so a peer that says nothing costs none.
+    pub(crate) scratch: RefCell<Box<[u8]>>,
 }
 
 impl Hub {
@@ -83,6 +31,7 @@ impl Hub {
             began: Instant::now(),
             sooner: Notify::new(),
             armed_ns: Cell::new(u64::MAX),
+            scratch: RefCell::new(vec![0; READ].into()),
         }
     }
 

@@ -5,6 +5,7 @@ mod connection;
 mod error;
 mod hub;
 mod limits;
+mod outgoing;
 mod server;
 
 pub use dray_core::Setup as CoreSetup;

@@ -8,6 +8,7 @@ use dray_core::{Peer, Setup};
 use dray_link::{Address, Identity, ListenOptions, Listener};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::{LocalSet, spawn_local};
+use tokio::time::Instant;
 
 use crate::connection::serve;
 use crate::error::{Error, Result};
@@ -80,7 +81,8 @@ async fn run(hub: Rc<Hub>, mut commands: mpsc::UnboundedReceiver<Command>) {
         match command {
             Command::Attach(stream) => match tokio::net::UnixStream::from_std(stream) {
                 Ok(stream) => {
-                    spawn_local(serve(Rc::clone(&hub), stream.into(), Peer::Same));
+                    let until = Instant::now() + GREETING;
+                    spawn_local(serve(Rc::clone(&hub), stream.into(), Peer::Same, until));
                 }
                 Err(error) => tracing::error!(%error, "cannot attach"),
             },
@@ -107,8 +109,9 @@ async fn accept(hub: Rc<Hub>, listener: Listener) {
                 let hub = Rc::clone(&hub);
                 spawn_local(async move {
                     let from = pending.from().to_owned();
+                    let until = Instant::now() + GREETING;
                     match pending.establish(GREETING).await {
-                        Ok((stream, identity)) => serve(hub, stream, peer(identity)).await,
+                        Ok((stream, identity)) => serve(hub, stream, peer(identity), until).await,
                         Err(error) => tracing::warn!(%from, %error, "a peer was not let in"),
                     }
                 });

@@ -29,6 +29,15 @@ pub enum Malformed {
     Text,
 }
 
+/// A message that no frame may carry. The number is that of the bytes, if it has been counted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum TooBig {
+    #[error("a list in it is longer than its limit")]
+    List,
+    #[error("its {0} bytes are more than a frame holds")]
+    Body(usize),
+}
+
 /// Takes fields off the front of a body.
 #[derive(Debug)]
 pub struct Reader<'a>(&'a [u8]);
@@ -78,6 +87,11 @@ pub trait Field: Sized {
 
     fn put(&self, out: &mut Writer);
     fn take(from: &mut Reader<'_>) -> Result<Self, Malformed>;
+
+    /// Whether the lists in it are within their limits. Everything else cannot be made too long.
+    fn fits(&self) -> bool {
+        true
+    }
 }
 
 /// A whole body.
@@ -274,6 +288,10 @@ impl<T: Field, const MAX: usize> Field for List<T, MAX> {
         for one in &self.0 {
             one.put(out);
         }
+    }
+
+    fn fits(&self) -> bool {
+        self.0.len() <= MAX && self.0.iter().all(T::fits)
     }
 
     //= docs/wire.md#w-3

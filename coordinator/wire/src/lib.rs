@@ -15,9 +15,9 @@ pub mod messages;
 #[cfg(feature = "samples")]
 pub mod samples;
 
-pub use codec::{Body, Bytes, Field, List, Malformed, Name, Reader, Text, Writer, Zeros};
+pub use codec::{Body, Bytes, Field, List, Malformed, Name, Reader, Text, TooBig, Writer, Zeros};
 pub use deframer::{Deframer, Frame};
 pub use enums::{Class, EventType, Reason, Response, Right, Role, Status, Step, Verb};
 pub use header::{HEADER_BYTES, Header, Kind, MAGIC, VERSION};
 pub use ids::{Cluster, Epoch, FileHandle, NodeId, OrderId, RequestId, SessionId, Token};
-pub use message::{Message, encode};
+pub use message::{Message, encode, try_encode};

@@ -21,6 +21,10 @@ macro_rules! record {
             ) -> Result<Self, $crate::codec::Malformed> {
                 Ok(Self { $($field: $crate::codec::Field::take(from)?,)* })
             }
+
+            fn fits(&self) -> bool {
+                true $(&& $crate::codec::Field::fits(&self.$field))*
+            }
         }
 
         #[cfg(feature = "samples")]

@@ -1,6 +1,6 @@
 //! All messages in one.
 
-use crate::codec::{Body, Malformed, Writer};
+use crate::codec::{Body, Malformed, TooBig, Writer};
 use crate::header::{HEADER_BYTES, Header, Kind};
 use crate::limits::BODY_MAX;
 use crate::messages::*;
@@ -48,6 +48,13 @@ macro_rules! messages {
                 match kind {
                     $($name::KIND => Some(<$name as crate::samples::Sample>::shape()),)*
                     _ => None,
+                }
+            }
+
+            fn fits(&self) -> bool {
+                match self {
+                    $(Self::$name(message) => crate::codec::Field::fits(message),)*
+                    Self::Unknown(_) => true,
                 }
             }
 
@@ -131,14 +138,35 @@ messages! {
 ///
 /// If the body is longer than [`BODY_MAX`]: whoever makes lists bounds them.
 pub fn encode(message: &Message, request: u64, out: &mut Vec<u8>) {
+    let body = append(message, request, out);
+    assert!(body <= BODY_MAX, "a body of {body} bytes: {:?}", message.kind());
+}
+
+/// The same for what somebody else has made: what no frame may carry leaves `out` as it was.
+pub fn try_encode(message: &Message, request: u64, out: &mut Vec<u8>) -> Result<(), TooBig> {
+    if !message.fits() {
+        return Err(TooBig::List);
+    }
+    let start = out.len();
+    let body = append(message, request, out);
+    if body > BODY_MAX {
+        out.truncate(start);
+        return Err(TooBig::Body(body));
+    }
+    Ok(())
+}
+
+/// Appends a frame; the bytes of its body.
+fn append(message: &Message, request: u64, out: &mut Vec<u8>) -> usize {
     let start = out.len();
     let mut writer = Writer(std::mem::take(out));
     writer.bytes(&[0; HEADER_BYTES]);
     message.put_body(&mut writer);
     let Writer(mut bytes) = writer;
     let body = &bytes[start + HEADER_BYTES..];
-    assert!(body.len() <= BODY_MAX, "a body of {} bytes: {:?}", body.len(), message.kind());
+    let length = body.len();
     let header = Header::of(message.kind(), request, body).encode();
     bytes[start..start + HEADER_BYTES].copy_from_slice(&header);
     *out = bytes;
+    length
 }

@@ -7,6 +7,8 @@ use dray_io::World;
 use dray_wire::messages::{Join, Order, OrderRefused, Renew};
 use dray_wire::{Epoch, List, Message, Text};
 use tokio::sync::mpsc::UnboundedReceiver;
+use tokio::task::JoinSet;
+use tokio::time::MissedTickBehavior;
 
 use crate::worker::admission::{Admission, NotAdmitted};
 use crate::worker::{Report, Worker};
@@ -19,6 +21,9 @@ const LOOK: Duration = Duration::from_millis(5);
 
 /// Every file system: what a node that is alone says.
 pub(crate) const EVERYWHERE: [u8; 16] = [0; 16];
+
+/// When a renewal was asked for, and what came back.
+type Renewal = (u64, dray_client::Result<Message>);
 
 pub(crate) struct Agent {
     worker: Worker,
@@ -36,6 +41,10 @@ impl Agent {
     ) -> Self {
         let admission = Admission::default();
         Self { worker, reports, admission, epoch: Epoch::NONE, file_systems }
+    }
+
+    pub(crate) fn worker(&self) -> &Worker {
+        &self.worker
     }
 
     pub(crate) fn into_worker(self) -> Worker {
@@ -61,7 +70,11 @@ impl Agent {
         self.admission.begin(joined.epoch);
         self.worker.shared().lease.extend(sent_ns, joined.lease_ms);
         let every = Duration::from_millis(u64::from(joined.lease_ms)) / RENEWALS;
-        let mut renewals = tokio::time::interval(every);
+        let mut ticks = tokio::time::interval(every.max(Duration::from_millis(1)));
+        // After a stall one renewal is as good as many.
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        // Dropped with the connection: an answer that comes late must not bring the lease back.
+        let mut renewals = JoinSet::new();
         let outcome = loop {
             tokio::select! {
                 message = pushed.recv() => match message {
@@ -73,7 +86,14 @@ impl Agent {
                         self.report(client, report).await?;
                     }
                 }
-                _ = renewals.tick() => self.renew(client),
+                _ = ticks.tick() => {
+                    if self.worker.is_broken() {
+                        tracing::error!("a thread of the engine has ended: so does this node");
+                        break Ok(());
+                    }
+                    renewals.spawn(self.renewal(client));
+                }
+                Some(Ok(renewed)) = renewals.join_next() => self.renewed(renewed),
                 _ = stop.changed() => break Ok(()),
             }
         };
@@ -84,7 +104,7 @@ impl Agent {
     /// After a connection has ended: nothing new is begun, and what has begun is waited for.
     pub(crate) async fn settle(&mut self) {
         self.worker.lease().end();
-        while self.worker.under_way() > 0 {
+        while self.worker.under_way() > 0 && !self.worker.is_broken() {
             tokio::time::sleep(LOOK).await;
         }
         // Nobody is there to be told; the coordinator has given the work to others.
@@ -104,11 +124,10 @@ impl Agent {
 
     async fn order(&mut self, client: &Client, order: Order) -> dray_client::Result<()> {
         let lease_left = self.worker.lease().left_ns();
-        match self.admission.check(&order, lease_left) {
+        match self.admission.admit(&order, lease_left) {
             Ok(()) => self.worker.take(order),
             Err(NotAdmitted { reason, text }) => {
                 tracing::warn!(order = %order.order, %reason, "refused: {text}");
-                self.admission.over(order.token);
                 let refused = OrderRefused {
                     epoch: order.epoch,
                     order: order.order,
@@ -123,25 +142,34 @@ impl Agent {
     }
 
     async fn report(&mut self, client: &Client, report: Report) -> dray_client::Result<()> {
-        if let Some(token) = report.over {
-            self.admission.over(token);
+        if report.over {
+            self.admission.over(report.done.order);
         }
         client.tell(report.done).await
     }
 
-    /// Asks for the lease to be renewed, without waiting for the answer.
-    fn renew(&self, client: &Client) {
+    /// Asks for the lease to be renewed; when that was, and the answer.
+    fn renewal(&self, client: &Client) -> impl Future<Output = Renewal> + Send + use<> {
         let shared = std::sync::Arc::clone(self.worker.shared());
         let (client, epoch) = (client.clone(), self.epoch);
         let load = u32::try_from(self.worker.under_way()).unwrap_or(u32::MAX);
-        tokio::spawn(async move {
+        async move {
             let sent_ns = shared.lease.now_ns();
             let renew = Renew { epoch, sent_ns, load, ..Renew::default() };
-            match client.ask(renew).await {
-                Ok(Message::Renewed(it)) => shared.lease.extend(it.sent_ns, it.lease_ms),
-                Ok(other) => tracing::warn!(kind = %other.kind(), "the lease was not renewed"),
-                Err(error) => tracing::warn!(%error, "the lease was not renewed"),
+            (sent_ns, client.ask(renew).await)
+        }
+    }
+
+    /// The time is our own note of it, not what the other end repeats: it is what the lease
+    /// hangs on.
+    //= docs/wire.md#w-63
+    fn renewed(&self, (sent_ns, answer): Renewal) {
+        match answer {
+            Ok(Message::Renewed(it)) if it.epoch >= self.epoch => {
+                self.worker.lease().extend(sent_ns, it.lease_ms);
             }
-        });
+            Ok(other) => tracing::warn!(kind = %other.kind(), "the lease was not renewed"),
+            Err(error) => tracing::warn!(%error, "the lease was not renewed"),
+        }
     }
 }

@@ -7,18 +7,18 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 
 use dray_archive::Archive;
-use dray_client::{Client, Options, Stream};
+use dray_client::Stream;
 use dray_fs::LinuxFiles;
 use dray_io::World;
 use dray_mover::Tally;
 use dray_server::Server;
 use tokio::sync::watch;
 
-use crate::agent::{Agent, EVERYWHERE};
 use crate::config::{ArchiveConfig, Config};
 use crate::machine::Machine;
+use crate::member::{Member, MemberSetup};
 use crate::places::Places;
-use crate::worker::{Setup, Shared, Worker};
+use crate::worker::Shared;
 
 /// Why a node could not be started, or ended badly.
 #[derive(Debug, thiserror::Error)]
@@ -38,8 +38,8 @@ pub enum NodeError {
 pub struct Standalone {
     server: Server,
     stop: watch::Sender<bool>,
-    thread: Option<JoinHandle<Result<Arc<Shared>, NodeError>>>,
-    shared: Arc<Shared>,
+    thread: Option<JoinHandle<Result<Finished, NodeError>>>,
+    figures: Finished,
 }
 
 impl Standalone {
@@ -60,15 +60,16 @@ impl Standalone {
             managed.archive = 0;
         }
         let archives = vec![archive];
-        let (worker, reports) = Worker::new(Setup { machine, archives, places, unit, hash });
-        let shared = Arc::clone(worker.shared());
+        let (name, file_systems) = ("local".to_owned(), Vec::new());
+        let member =
+            Member::new(MemberSetup { name, machine, archives, places, file_systems, unit, hash });
+        let figures = member.watch();
         let server = Server::start(dray_server::CoreSetup::default())?;
         let link = server.attach()?;
         let (stop, stopped) = watch::channel(false);
-        let agent = Agent::new(worker, reports, vec![EVERYWHERE]);
         let thread = std::thread::Builder::new().name("node".to_owned());
-        let thread = thread.spawn(move || run(agent, link, stopped)).map_err(NodeError::Thread)?;
-        Ok(Self { server, stop, thread: Some(thread), shared })
+        let thread = thread.spawn(move || run(member, link, stopped)).map_err(NodeError::Thread)?;
+        Ok(Self { server, stop, thread: Some(thread), figures })
     }
 
     /// A link to the coordinator, for a client.
@@ -78,7 +79,7 @@ impl Standalone {
 
     /// Its figures, while they grow.
     pub fn watch(&self) -> Finished {
-        Finished(Arc::clone(&self.shared))
+        self.figures.clone()
     }
 
     /// Ends the node when it has done what it is doing, and closes the archive.
@@ -86,18 +87,22 @@ impl Standalone {
         // Nobody hears it if the node has ended by itself.
         let _ = self.stop.send(true);
         let thread = self.thread.take().expect("taken only here");
-        let shared = match thread.join() {
-            Ok(outcome) => outcome?,
+        match thread.join() {
+            Ok(outcome) => outcome,
             Err(panic) => std::panic::resume_unwind(panic),
-        };
-        Ok(Finished(shared))
+        }
     }
 }
 
 /// The figures of a node: what is left of it when it has ended.
+#[derive(Clone)]
 pub struct Finished(Arc<Shared>);
 
 impl Finished {
+    pub(crate) fn of(shared: Arc<Shared>) -> Self {
+        Self(shared)
+    }
+
     pub fn machine(&self) -> &Machine {
         &self.0.machine
     }
@@ -108,22 +113,19 @@ impl Finished {
 }
 
 fn run(
-    mut agent: Agent,
+    mut member: Member,
     link: UnixStream,
     mut stopped: watch::Receiver<bool>,
-) -> Result<Arc<Shared>, NodeError> {
+) -> Result<Finished, NodeError> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(NodeError::Thread)?;
     let served = runtime.block_on(async {
         let stream = tokio::net::UnixStream::from_std(link).map_err(NodeError::Thread)?;
-        let (client, pushed) = Client::over(Stream::from(stream), &Options::node("local")).await?;
-        let served = agent.serve(&client, pushed, &mut stopped).await;
-        agent.settle().await;
-        Ok::<(), NodeError>(served?)
+        member.serve_over(Stream::from(stream), &mut stopped).await
     });
-    let closed = agent.into_worker().close();
+    let closed = member.close();
     served?;
-    Ok(closed?)
+    closed
 }
 
 /// Directories that are never archived: the archives themselves.

@@ -113,6 +113,12 @@ impl Places {
         Ok((Entry { path, kind, handle: Some(handle), range, link }, managed.archive))
     }
 
+    /// Where a handle leads, and the index of the archive there.
+    pub(crate) fn at(&self, files: &LinuxFiles, handle: Handle) -> Option<(PathBuf, usize)> {
+        let found = self.by_handle(files, handle).ok();
+        found.map(|(path, managed)| (path, managed.archive))
+    }
+
     /// Finds a file by its handle alone, for want of a name that leads anywhere.
     fn by_handle(
         &self,

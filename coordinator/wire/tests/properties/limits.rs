@@ -1,8 +1,10 @@
 //! Lists and fields at their limits and beyond.
 
 use dray_wire::limits::{BODY_MAX, ITEMS_MAX};
-use dray_wire::messages::{Cancel, Cancelled, Tokens};
-use dray_wire::{HEADER_BYTES, Header, Kind, List, Malformed, Message, RequestId, Status};
+use dray_wire::messages::{Cancel, Cancelled, Item, Submit, Tokens};
+use dray_wire::{
+    HEADER_BYTES, Header, Kind, List, Malformed, Message, Name, RequestId, Status, TooBig,
+};
 
 use crate::{body, first, frame, messages};
 
@@ -68,6 +70,21 @@ fn a_list_is_no_longer_than_the_bytes_that_are_left() {
 #[should_panic(expected = "a list within its limit")]
 fn a_list_beyond_its_limit_is_not_sent() {
     frame(&Tokens { tokens: List(vec![Default::default(); 4097]) }.into(), 1);
+}
+
+#[test]
+fn what_no_frame_may_carry_is_told_and_leaves_nothing() {
+    let mut out = b"before".to_vec();
+    let long = Tokens { tokens: List(vec![Default::default(); 4097]) }.into();
+    assert_eq!(dray_wire::try_encode(&long, 1, &mut out), Err(TooBig::List));
+    let name = Name::new(vec![b'n'; 4096]).unwrap();
+    let items = List(vec![Item { name, ..Item::default() }; 300]);
+    let wide = Submit { items, ..Submit::default() }.into();
+    let refused = dray_wire::try_encode(&wide, 1, &mut out);
+    assert!(matches!(refused, Err(TooBig::Body(bytes)) if bytes > BODY_MAX), "{refused:?}");
+    assert_eq!(out, b"before");
+    dray_wire::try_encode(&Message::Done(Default::default()), 1, &mut out).unwrap();
+    assert_eq!(out[6..], frame(&Message::Done(Default::default()), 1));
 }
 
 #[test]

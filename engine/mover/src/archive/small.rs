@@ -236,12 +236,15 @@ impl<'a, 'w, W: World> Hand<'a, 'w, W> {
         };
         self.pack.clear();
         for (held, place) in held.into_iter().zip(places) {
-            match self.conclude(&held, place) {
+            let concluded = self.conclude(&held, place);
+            let Held { path, size, .. } = held;
+            // The file is closed by now: whoever hears of it may release it, which needs that.
+            match concluded {
                 Ok(()) => {
-                    self.shared.run.moved(held.size);
-                    self.shared.run.done(&held.path, held.size);
+                    self.shared.run.moved(size);
+                    self.shared.run.done(&path, size);
                 }
-                Err(error) => self.shared.run.failed(&held.path, &error),
+                Err(error) => self.shared.run.failed(&path, &error),
             }
         }
         Ok(())

@@ -3,13 +3,14 @@
 use std::collections::{HashMap, HashSet};
 
 use dray_wire::messages::{Grant, Order, Withdraw};
-use dray_wire::{Epoch, FileHandle, Reason, Right, SessionId, Token};
+use dray_wire::{Epoch, FileHandle, OrderId, Reason, Right, SessionId, Token};
 
 #[derive(Debug)]
 struct Granted {
+    /// Which of the grants under a token this is: it may be withdrawn, and come again.
+    number: u64,
     session: SessionId,
-    right: Right,
-    handles: HashSet<FileHandle>,
+    rights: HashMap<FileHandle, Right>,
     /// Orders that it serves.
     orders: u32,
 }
@@ -20,6 +21,9 @@ pub struct Admission {
     epoch: Epoch,
     sessions: HashSet<SessionId>,
     tokens: HashMap<Token, Granted>,
+    /// Orders under way, and the grant that each has.
+    admitted: HashMap<OrderId, (Token, u64)>,
+    last: u64,
 }
 
 /// An order that is not done, and why.
@@ -33,26 +37,39 @@ impl Admission {
     /// A coordinator is there, or another. What an older one granted is worth nothing.
     //= docs/wire.md#w-65
     pub fn begin(&mut self, epoch: Epoch) {
-        *self = Self { epoch: self.epoch.max(epoch), ..Self::default() };
+        *self = Self { epoch: self.epoch.max(epoch), last: self.last, ..Self::default() };
+    }
+
+    /// Whatever is of a newer epoch says that there is another coordinator.
+    fn see(&mut self, epoch: Epoch) {
+        if epoch > self.epoch {
+            self.begin(epoch);
+        }
     }
 
     pub fn grant(&mut self, grant: Grant) {
         if grant.epoch < self.epoch {
             return;
         }
+        self.see(grant.epoch);
         self.sessions.insert(grant.session);
-        let granted = self.tokens.entry(grant.token).or_insert_with(|| Granted {
-            session: grant.session,
-            right: grant.right,
-            handles: HashSet::new(),
-            orders: 0,
+        let last = &mut self.last;
+        let granted = self.tokens.entry(grant.token).or_insert_with(|| {
+            *last += 1;
+            let (session, rights) = (grant.session, HashMap::new());
+            Granted { number: *last, session, rights, orders: 0 }
         });
-        granted.right = granted.right.max(grant.right);
         granted.orders += 1;
-        granted.handles.extend(grant.handles.0);
+        for handle in grant.handles.0 {
+            let right = granted.rights.entry(handle).or_insert(grant.right);
+            *right = (*right).max(grant.right);
+        }
     }
 
     pub fn withdraw(&mut self, withdraw: &Withdraw) {
+        if withdraw.epoch < self.epoch {
+            return;
+        }
         if withdraw.token == Token::NONE {
             self.sessions.remove(&withdraw.session);
             self.tokens.retain(|_, granted| granted.session != withdraw.session);
@@ -62,8 +79,14 @@ impl Admission {
     }
 
     /// An order is over, and the grant that came with it.
-    pub fn over(&mut self, token: Token) {
-        if let Some(granted) = self.tokens.get_mut(&token) {
+    pub fn over(&mut self, order: OrderId) {
+        if let Some((token, number)) = self.admitted.remove(&order) {
+            self.give_back(token, |granted| granted.number == number);
+        }
+    }
+
+    fn give_back(&mut self, token: Token, is_it: impl Fn(&Granted) -> bool) {
+        if let Some(granted) = self.tokens.get_mut(&token).filter(|granted| is_it(granted)) {
             granted.orders -= 1;
             if granted.orders == 0 {
                 self.tokens.remove(&token);
@@ -72,7 +95,24 @@ impl Admission {
     }
 
     /// Whether an order may be done. `lease_left` in nanoseconds, on the node's own clock.
-    pub fn check(&mut self, order: &Order, lease_left: u64) -> Result<(), NotAdmitted> {
+    pub fn admit(&mut self, order: &Order, lease_left: u64) -> Result<(), NotAdmitted> {
+        self.see(order.epoch);
+        let checked = self.check(order, lease_left);
+        let granted = self.tokens.get(&order.token);
+        match granted.filter(|granted| granted.session == order.session) {
+            Some(granted) if checked.is_ok() => {
+                self.admitted.insert(order.order, (order.token, granted.number));
+            }
+            // Its grant ends with it. What another order has under the token does not.
+            Some(_) if order.epoch >= self.epoch => {
+                self.give_back(order.token, |granted| granted.session == order.session);
+            }
+            _ => {}
+        }
+        checked
+    }
+
+    fn check(&self, order: &Order, lease_left: u64) -> Result<(), NotAdmitted> {
         let refuse = |reason, text: String| Err(NotAdmitted { reason, text });
         //= docs/wire.md#w-60
         if order.epoch < self.epoch {
@@ -90,9 +130,11 @@ impl Admission {
         }
         //= docs/wire.md#w-62
         let needed = order.verb.right();
-        let granted = self.tokens.get(&order.token);
-        let granted = granted.filter(|it| it.session == order.session && it.right >= needed);
-        let has = |handle| granted.is_some_and(|granted| granted.handles.contains(handle));
+        let granted = self.tokens.get(&order.token).filter(|it| it.session == order.session);
+        let has = |handle| {
+            let right = granted.and_then(|granted| granted.rights.get(handle));
+            right.is_some_and(|right| *right >= needed)
+        };
         if let Some(item) = order.items.0.iter().find(|item| !has(&item.handle)) {
             let text = format!(
                 "token {} has no {needed} right on inode {} here",
@@ -105,80 +147,5 @@ impl Admission {
 }
 
 #[cfg(test)]
-mod tests {
-    use dray_wire::messages::OrderItem;
-    use dray_wire::{List, Verb};
-
-    use super::*;
-
-    fn handle(inode: u64) -> FileHandle {
-        FileHandle { inode, ..FileHandle::default() }
-    }
-
-    fn order(verb: Verb) -> Order {
-        let item = OrderItem { handle: handle(5), ..OrderItem::default() };
-        Order {
-            epoch: Epoch(2),
-            session: SessionId(1),
-            token: Token(3),
-            right: verb.right(),
-            verb,
-            items: List(vec![item]),
-            ..Order::default()
-        }
-    }
-
-    fn grant(right: Right, inode: u64) -> Grant {
-        Grant {
-            epoch: Epoch(2),
-            session: SessionId(1),
-            token: Token(3),
-            right,
-            handles: List(vec![handle(inode)]),
-            ..Grant::default()
-        }
-    }
-
-    fn reason(admission: &mut Admission, order: &Order, lease: u64) -> Reason {
-        admission.check(order, lease).map_or_else(|it| it.reason, |()| Reason::NONE)
-    }
-
-    #[test]
-    fn each_thing_that_is_missing_is_named() {
-        let mut own = Admission::default();
-        own.begin(Epoch(2));
-        let restore = order(Verb::RESTORE);
-        assert_eq!(reason(&mut own, &restore, 1), Reason::NO_SESSION);
-        own.grant(grant(Right::EXCL, 6));
-        assert_eq!(reason(&mut own, &restore, 1), Reason::NO_RIGHT);
-        own.begin(Epoch(2));
-        own.grant(grant(Right::SHARED, 5));
-        assert_eq!(reason(&mut own, &restore, 1), Reason::NO_RIGHT);
-        assert_eq!(reason(&mut own, &order(Verb::ARCHIVE), 1), Reason::NONE);
-        own.begin(Epoch(2));
-        own.grant(grant(Right::EXCL, 5));
-        assert_eq!(reason(&mut own, &restore, 1), Reason::NONE);
-        assert_eq!(reason(&mut own, &restore, 0), Reason::LEASE_ENDED);
-        own.begin(Epoch(3));
-        assert_eq!(reason(&mut own, &restore, 1), Reason::OLD_EPOCH);
-        // A late grant of the old coordinator changes nothing.
-        own.grant(grant(Right::EXCL, 5));
-        let new = Order { epoch: Epoch(3), ..restore };
-        assert_eq!(reason(&mut own, &new, 1), Reason::NO_SESSION);
-    }
-
-    #[test]
-    fn a_grant_ends_with_its_orders() {
-        let mut own = Admission::default();
-        own.begin(Epoch(2));
-        own.grant(grant(Right::EXCL, 5));
-        own.grant(grant(Right::EXCL, 5));
-        own.over(Token(3));
-        assert_eq!(reason(&mut own, &order(Verb::RESTORE), 1), Reason::NONE);
-        own.over(Token(3));
-        assert_eq!(reason(&mut own, &order(Verb::RESTORE), 1), Reason::NO_RIGHT);
-        own.grant(grant(Right::EXCL, 5));
-        own.withdraw(&Withdraw { epoch: Epoch(2), session: SessionId(1), token: Token::NONE });
-        assert_eq!(reason(&mut own, &order(Verb::RESTORE), 1), Reason::NO_SESSION);
-    }
-}
+#[path = "admission_tests.rs"]
+mod tests;

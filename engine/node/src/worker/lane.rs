@@ -1,20 +1,21 @@
 //! Threads that each do one kind of work, as long as there is some.
 
+use std::collections::hash_map::Entry;
 use std::collections::{HashMap, VecDeque};
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use dray_archive::Archive;
 use dray_fs::LinuxFiles;
 use dray_io::Fault;
-use dray_mover::{ArchiveOptions, Entry, Error, RemoveOptions, RestoreOptions, Run, Watch};
+use dray_mover::{ArchiveOptions, Error, RemoveOptions, RestoreOptions, Run, Watch};
+use dray_wire::Status;
 use dray_wire::messages::ItemResult;
-use dray_wire::{Reason, Status};
 
 use super::Shared;
-use super::order::{Task, done, ended, failed, nothing};
+use super::order::{Task, done, failed, nothing};
 
 /// How long a lane that archives waits for more before it commits what it has: long enough for who
 /// asks to look at the next files on a cold disk, short beside the flushes that follow.
@@ -31,19 +32,27 @@ pub(crate) enum Duty {
 
 /// Works off what comes until nothing will any more.
 pub(crate) fn work(shared: &Shared, archive: usize, duty: Duty, tasks: &mut Receiver<Vec<Task>>) {
-    while let Ok(first) = tasks.recv() {
-        let batch = Batch { shared, hold: duty != Duty::Archive, state: Mutex::default() };
+    let mut left = VecDeque::new();
+    loop {
+        if left.is_empty() {
+            let Ok(first) = tasks.recv() else { return };
+            left = first.into();
+        }
+        let hold = duty != Duty::Archive;
+        let batch = Batch { shared, archive, hold, state: Mutex::default() };
         let mut feed = TaskFeed {
             batch: &batch,
-            ready: first.into(),
+            ready: left,
+            later: VecDeque::new(),
             more: tasks,
             // The others make what they did durable only at the end of a batch, so they end it.
             patience: if duty == Duty::Archive { DRY } else { Duration::ZERO },
         };
         let run = Run { tally: &shared.tally, watch: &batch };
         let outcome = perform(shared, &shared.archives[archive], duty, &mut feed, &run);
-        let rest = std::mem::take(&mut feed.ready);
-        batch.conclude(outcome, rest);
+        let TaskFeed { ready: rest, later, .. } = feed;
+        left = later;
+        left.extend(batch.conclude(outcome, rest));
     }
 }
 
@@ -72,33 +81,40 @@ fn perform(
 /// What was given to the mover and not heard of yet, and answers that are held back.
 #[derive(Default)]
 struct State {
-    under_way: HashMap<PathBuf, Vec<Task>>,
+    under_way: HashMap<PathBuf, Task>,
     held: Vec<(Task, ItemResult)>,
+    /// Their names led elsewhere: to be looked for by handle, and what is answered otherwise.
+    misled: Vec<(Task, ItemResult)>,
 }
 
 struct Batch<'a> {
     shared: &'a Shared,
+    archive: usize,
     /// Answers wait for the end, when all is durable.
     hold: bool,
     state: Mutex<State>,
 }
 
 impl Batch<'_> {
-    fn answer(&self, path: &Path, result: &ItemResult) {
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        let Some(tasks) = state.under_way.remove(path) else { return };
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn answer(&self, path: &Path, result: ItemResult) {
+        let mut state = self.state();
+        let Some(task) = state.under_way.remove(path) else { return };
         if self.hold {
-            state.held.extend(tasks.into_iter().map(|task| (task, result.clone())));
+            state.held.push((task, result));
             return;
         }
         drop(state);
-        for task in &tasks {
-            self.shared.answer(task, result.clone());
-        }
+        self.shared.answer(&task, result);
     }
 
     /// The mover has come back: what it said nothing of was nothing to do, or what it failed with.
-    fn conclude(self, outcome: dray_mover::Result<()>, rest: VecDeque<Task>) {
+    /// What is to be tried again, under another name.
+    fn conclude(self, outcome: dray_mover::Result<()>, rest: VecDeque<Task>) -> Vec<Task> {
+        let (shared, archive) = (self.shared, self.archive);
         let state = self.state.into_inner().unwrap_or_else(PoisonError::into_inner);
         let result = match &outcome {
             Ok(()) => nothing("nothing to do"),
@@ -106,25 +122,49 @@ impl Batch<'_> {
         };
         for (task, held) in state.held {
             let durable = outcome.is_ok() || held.status != Status::DONE;
-            self.shared.answer(&task, if durable { held } else { result.clone() });
+            shared.answer(&task, if durable { held } else { result.clone() });
         }
-        for task in state.under_way.into_values().flatten().chain(rest) {
-            self.shared.answer(&task, result.clone());
+        for task in state.under_way.into_values().chain(rest) {
+            shared.answer(&task, result.clone());
         }
+        let mut again = Vec::new();
+        for (task, result) in state.misled {
+            match shared.found_by_handle(archive, &task) {
+                Some(found) => again.push(found),
+                None => shared.answer(&task, result),
+            }
+        }
+        again
+    }
+}
+
+/// Whether a name led to nothing or to another file than was meant: it is only a hint.
+fn is_misled(error: &Error) -> bool {
+    match error {
+        Error::AnotherFile { .. } => true,
+        Error::Fault(fault) => fault.cause.kind() == std::io::ErrorKind::NotFound,
+        _ => false,
     }
 }
 
 impl Watch for Batch<'_> {
     fn done(&self, path: &Path, bytes: u64) {
-        self.answer(path, &done(bytes));
+        self.answer(path, done(bytes));
     }
 
     fn skipped(&self, path: &Path, why: &'static str) {
-        self.answer(path, &nothing(why));
+        self.answer(path, nothing(why));
     }
 
     fn failed(&self, path: &Path, error: &Error) {
-        self.answer(path, &failed(error));
+        if is_misled(error) {
+            let mut state = self.state();
+            if let Some(task) = state.under_way.remove(path) {
+                state.misled.push((task, failed(error)));
+            }
+            return;
+        }
+        self.answer(path, failed(error));
     }
 }
 
@@ -132,12 +172,17 @@ impl Watch for Batch<'_> {
 struct TaskFeed<'a> {
     batch: &'a Batch<'a>,
     ready: VecDeque<Task>,
+    /// For the next batch: the mover tells of files by their names, so none has two of one name.
+    later: VecDeque<Task>,
     more: &'a mut Receiver<Vec<Task>>,
     patience: Duration,
 }
 
 impl TaskFeed<'_> {
     fn refill(&mut self) -> bool {
+        if !self.later.is_empty() {
+            return false;
+        }
         let more = if self.patience.is_zero() {
             self.more.try_recv().map_err(|_| RecvTimeoutError::Timeout)
         } else {
@@ -155,21 +200,13 @@ impl TaskFeed<'_> {
     /// Answers what is not to be done any more.
     fn may_begin(&self, task: &Task) -> bool {
         let shared = self.batch.shared;
-        if shared.lease.left_ns() == 0 {
-            let text = "the lease of the node ended before it came to this";
-            shared.answer(task, ended(Status::FAILED, Reason::LEASE_ENDED, text));
-            return false;
-        }
-        if task.order.is_cancelled(task.index) {
-            shared.answer(task, ended(Status::CANCELLED, Reason::CANCELLED, ""));
-            return false;
-        }
-        true
+        let answer = shared.not_to_begin(task);
+        answer.map(|result| shared.answer(task, result)).is_none()
     }
 }
 
 impl Iterator for TaskFeed<'_> {
-    type Item = Result<Entry, Fault>;
+    type Item = Result<dray_mover::Entry, Fault>;
 
     fn next(&mut self) -> Option<Self::Item> {
         loop {
@@ -183,9 +220,14 @@ impl Iterator for TaskFeed<'_> {
                 continue;
             }
             let entry = task.entry.clone();
-            let mut state = self.batch.state.lock().unwrap_or_else(PoisonError::into_inner);
-            state.under_way.entry(entry.path.clone()).or_default().push(task);
-            return Some(Ok(entry));
+            let mut state = self.batch.state();
+            match state.under_way.entry(entry.path.clone()) {
+                Entry::Occupied(_) => self.later.push_back(task),
+                Entry::Vacant(place) => {
+                    place.insert(task);
+                    return Some(Ok(entry));
+                }
+            }
         }
     }
 }

@@ -49,6 +49,25 @@ impl Shared {
             orders.remove(&task.order.id);
         }
     }
+
+    /// The same file where its handle leads, if that is still a place of this archive.
+    fn found_by_handle(&self, archive: usize, task: &Task) -> Option<Task> {
+        let handle = task.entry.handle.filter(|_| !task.by_handle)?;
+        let (path, own) = self.places.at(self.machine.files(), handle)?;
+        let entry = dray_mover::Entry { path, ..task.entry.clone() };
+        (own == archive).then(|| Task { entry, by_handle: true, ..task.clone() })
+    }
+
+    /// The answer to what is not to be done any more.
+    fn not_to_begin(&self, task: &Task) -> Option<ItemResult> {
+        if self.lease.left_ns() == 0 {
+            let text = "the lease of the node ended before it came to this";
+            return Some(ended(Status::FAILED, Reason::LEASE_ENDED, text));
+        }
+        //= docs/wire.md#w-54
+        let cancelled = task.order.is_cancelled(task.index);
+        cancelled.then(|| ended(Status::CANCELLED, Reason::CANCELLED, ""))
+    }
 }
 
 /// A lane has a thread of its own.
@@ -120,9 +139,17 @@ impl Worker {
         self.shared.under_way.load(Ordering::Relaxed)
     }
 
+    /// A thread has ended though its lane has not: it panicked, and what it had is never answered.
+    pub(crate) fn is_broken(&self) -> bool {
+        self.threads.iter().any(JoinHandle::is_finished)
+    }
+
     /// Takes an order that was admitted.
     pub(crate) fn take(&mut self, order: Order) {
         let state = Arc::new(OrderState::new(&order, self.reports.clone()));
+        if order.items.0.is_empty() {
+            return state.answer_nothing();
+        }
         self.shared.under_way.fetch_add(order.items.0.len() as u64, Ordering::Relaxed);
         {
             let orders = &self.shared.orders;
@@ -135,7 +162,8 @@ impl Worker {
             match self.shared.places.locate(files, item) {
                 Ok((entry, archive)) => {
                     let receipt = Arc::from(item.receipt.as_slice());
-                    let task = Task { order: Arc::clone(&state), index, entry, receipt };
+                    let order = Arc::clone(&state);
+                    let task = Task { order, index, entry, receipt, by_handle: false };
                     by_archive.entry(archive).or_insert_with(Vec::new).push(task);
                 }
                 Err(why) => self.answer_at_once(&state, index, why.reason, &why.text),
@@ -216,7 +244,8 @@ impl Worker {
 
     fn answer_at_once(&self, order: &Arc<OrderState>, index: u32, reason: Reason, text: &str) {
         let entry = dray_mover::Entry::new(std::path::PathBuf::new(), dray_io::Kind::File);
-        let task = Task { order: Arc::clone(order), index, entry, receipt: Arc::from([]) };
+        let (order, receipt) = (Arc::clone(order), Arc::from([]));
+        let task = Task { order, index, entry, receipt, by_handle: true };
         self.shared.answer(&task, ended(Status::FAILED, reason, text));
     }
 

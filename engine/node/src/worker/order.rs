@@ -7,11 +7,14 @@ use std::time::Instant;
 
 use dray_mover::Entry;
 use dray_wire::messages::{ItemResult, Order, OrderDone};
-use dray_wire::{Bytes, Epoch, List, OrderId, Reason, Status, Step, Text, Token, Verb};
+use dray_wire::{Bytes, Epoch, List, OrderId, Reason, Status, Step, Text, Verb};
 use tokio::sync::mpsc::UnboundedSender;
 
 /// Answers in one message, so that those who wait for the first do not wait for the last.
 const RESULTS: usize = 256;
+
+/// Bytes of texts and receipts at which they are sent, too: half a frame, so that one more fits.
+const RESULT_BYTES: usize = dray_wire::limits::BODY_MAX / 2;
 
 /// Moved by no core in particular.
 pub(crate) const NO_CORE: u16 = u16::MAX;
@@ -20,15 +23,14 @@ pub(crate) const NO_CORE: u16 = u16::MAX;
 #[derive(Debug)]
 pub(crate) struct Report {
     pub(crate) done: OrderDone,
-    /// The token of the order, if nothing of it is left.
-    pub(crate) over: Option<Token>,
+    /// Nothing of the order is left.
+    pub(crate) over: bool,
 }
 
 #[derive(Debug)]
 pub(crate) struct OrderState {
     pub(crate) id: OrderId,
     epoch: Epoch,
-    token: Token,
     pub(crate) verb: Verb,
     pub(crate) step: Step,
     cancelled: Mutex<HashSet<u32>>,
@@ -39,6 +41,7 @@ pub(crate) struct OrderState {
 #[derive(Debug)]
 struct Answers {
     results: Vec<ItemResult>,
+    bytes: usize,
     left: usize,
 }
 
@@ -47,11 +50,14 @@ impl OrderState {
         Self {
             id: order.order,
             epoch: order.epoch,
-            token: order.token,
             verb: order.verb,
             step: order.step,
             cancelled: Mutex::default(),
-            answers: Mutex::new(Answers { results: Vec::new(), left: order.items.0.len() }),
+            answers: Mutex::new(Answers {
+                results: Vec::new(),
+                bytes: 0,
+                left: order.items.0.len(),
+            }),
             reports,
         }
     }
@@ -67,16 +73,28 @@ impl OrderState {
     /// Answers an item; whether that was the last.
     pub(crate) fn answer(&self, result: ItemResult) -> bool {
         let mut answers = self.answers.lock().unwrap_or_else(PoisonError::into_inner);
+        answers.bytes += result.text.as_str().len() + result.receipt.as_slice().len();
         answers.results.push(result);
         answers.left -= 1;
         let over = answers.left == 0;
-        if over || answers.results.len() >= RESULTS {
-            let results = List(std::mem::take(&mut answers.results));
-            let done = OrderDone { epoch: self.epoch, order: self.id, results };
-            // Nobody listens any more when the connection is gone, and the coordinator knows.
-            let _ = self.reports.send(Report { done, over: over.then_some(self.token) });
+        let many = answers.results.len() >= RESULTS || answers.bytes >= RESULT_BYTES;
+        if over || many {
+            answers.bytes = 0;
+            self.send(std::mem::take(&mut answers.results), over);
         }
         over
+    }
+
+    /// Says that an order without items is done.
+    pub(crate) fn answer_nothing(&self) {
+        self.send(Vec::new(), true);
+    }
+
+    fn send(&self, results: Vec<ItemResult>, over: bool) {
+        let results = List(results);
+        let done = OrderDone { epoch: self.epoch, order: self.id, results };
+        // Nobody listens any more when the connection is gone, and the coordinator knows.
+        let _ = self.reports.send(Report { done, over });
     }
 }
 
@@ -88,6 +106,8 @@ pub(crate) struct Task {
     pub(crate) entry: Entry,
     /// What earlier steps left.
     pub(crate) receipt: Arc<[u8]>,
+    /// Its place was found by the handle; there is no other way to look for it.
+    pub(crate) by_handle: bool,
 }
 
 pub(crate) fn done(bytes: u64) -> ItemResult {

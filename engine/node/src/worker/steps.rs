@@ -1,8 +1,9 @@
 //! Steps of large files that are moved by many nodes.
 
+use std::borrow::Cow;
 use std::sync::mpsc::Receiver;
 
-use dray_io::Range;
+use dray_io::{Access, Files, Range, World};
 use dray_mover::{
     ArchiveOptions, ArchiveStamp, Begun, PartJob, RestoreJob, RestoreStamp, Run, Watch,
     archive_parts, begin_archive, begin_restore, decode_parts, encode_parts, finish_archive,
@@ -37,18 +38,26 @@ fn with_receipt(result: ItemResult, bytes: Vec<u8>) -> ItemResult {
 pub(crate) fn ends(shared: &Shared, archive: usize, tasks: &Receiver<Vec<Task>>) {
     while let Ok(batch) = tasks.recv() {
         for task in batch {
-            if shared.lease.left_ns() == 0 {
-                let text = "the lease of the node ended before it came to this";
-                shared.answer(&task, ended(Status::FAILED, Reason::LEASE_ENDED, text));
-                continue;
-            }
-            let result = match task.order.step {
-                Step::BEGIN => begin(shared, archive, &task),
-                _ => finish(shared, archive, &task),
-            };
+            let result = shared.not_to_begin(&task).unwrap_or_else(|| {
+                let placed = in_place(shared, archive, &task);
+                match task.order.step {
+                    Step::BEGIN => begin(shared, archive, &placed),
+                    _ => finish(shared, archive, &placed),
+                }
+            });
             shared.answer(&task, result);
         }
     }
+}
+
+/// The file where it is now: its name is a hint, and a large file may be renamed between steps.
+fn in_place<'a>(shared: &Shared, archive: usize, task: &'a Task) -> Cow<'a, Task> {
+    let files = shared.machine.files();
+    let there = files.open(&task.entry.path, Access::Inspect).and_then(|file| files.stat(&file));
+    if there.is_ok_and(|stat| Some(stat.handle) == task.entry.handle) {
+        return Cow::Borrowed(task);
+    }
+    shared.found_by_handle(archive, task).map_or(Cow::Borrowed(task), Cow::Owned)
 }
 
 fn begin(shared: &Shared, archive: usize, task: &Task) -> ItemResult {
@@ -117,17 +126,15 @@ pub(crate) fn parts(shared: &Shared, archive: usize, core: usize, tasks: &Receiv
     let world = OneCore::new(&shared.machine, core);
     while let Ok(batch) = tasks.recv() {
         for task in batch {
-            let result = part(shared, &world, archive, &task);
+            let result = shared.not_to_begin(&task).unwrap_or_else(|| {
+                part(shared, &world, archive, &in_place(shared, archive, &task))
+            });
             shared.answer(&task, ItemResult { core: core as u16, ..result });
         }
     }
 }
 
 fn part(shared: &Shared, world: &OneCore<'_>, archive: usize, task: &Task) -> ItemResult {
-    if shared.lease.left_ns() == 0 {
-        let text = "the lease of the node ended before it came to this";
-        return ended(Status::FAILED, Reason::LEASE_ENDED, text);
-    }
     let Some(range) = task.entry.range else { return bad_receipt("a part has no range") };
     let run = Run { tally: &shared.tally, watch: &Quiet };
     let archive = &shared.archives[archive];
