@@ -10,6 +10,7 @@ mod bulk;
 mod cold;
 mod command;
 mod conditions;
+mod coordinator;
 mod data;
 mod device;
 mod files;
@@ -29,6 +30,10 @@ mod tree;
 
 pub use bulk::run_copy;
 pub use cold::{can_drop_caches, empty_cache, touch_memory};
+pub use coordinator::{
+    Behind, CoordinatorOptions, CoordinatorReport, Length, Quantiles, RateRun, RestoreWait,
+    run_coordinator,
+};
 pub use files::run_files;
 pub use interrupt::{seen as interrupted, watch as watch_interrupts};
 pub use machine::Machine;
