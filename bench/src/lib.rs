@@ -2,6 +2,7 @@
 //!
 //! Every mover, `dray` itself included, is a child process measured from outside: spawn to exit
 //! with the final flush inside the timing, cold caches, all movers alternating within a round.
+//! The coordinator is measured in this process, in a thread of its own.
 //! Results are medians with their spread, and ratios taken pair by pair within each round.
 
 #![forbid(unsafe_code)]
