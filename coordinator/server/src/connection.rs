@@ -1,15 +1,16 @@
 //! One peer: frames in, frames out.
 
 use std::rc::Rc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use dray_core::Peer;
 use dray_link::Stream;
-use dray_wire::{Deframer, Message, Reason};
+use dray_wire::messages::OrderDone;
+use dray_wire::{Deframer, List, Message, Reason};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, ReadHalf, WriteHalf};
 
 use crate::hub::{Hub, Outgoing};
-use crate::limits::{FAREWELL, GREETING, PAUSE, READ};
+use crate::limits::{FAREWELL, GREETING, PAUSE, READ, RESULTS, TURN};
 
 /// Serves a peer until one side has enough.
 pub(crate) async fn serve(hub: Rc<Hub>, stream: Stream, peer: Peer) {
@@ -44,7 +45,8 @@ async fn receive(hub: &Hub, connection: u32, mut from: ReadHalf<Stream>, outgoin
             Ok(0) | Err(_) => return,
             Ok(_) => greeted = true,
         }
-        if !take_frames(hub, connection, &mut deframer) {
+        let turn = Turn { hub, outgoing, began: Instant::now() };
+        if !take_frames(turn, connection, &mut deframer).await {
             return;
         }
         hub.pump();
@@ -60,14 +62,51 @@ async fn closing(outgoing: &Outgoing) {
     }
 }
 
+/// The time that one connection has before others have theirs.
+struct Turn<'a> {
+    hub: &'a Hub,
+    outgoing: &'a Outgoing,
+    began: Instant,
+}
+
+impl Turn<'_> {
+    /// Lets others go first if this one had its time; false if the connection ended meanwhile.
+    async fn go_on(&mut self) -> bool {
+        if self.began.elapsed() >= TURN {
+            self.hub.pump();
+            tokio::task::yield_now().await;
+            self.began = Instant::now();
+        }
+        !self.outgoing.is_closing()
+    }
+
+    /// Hands the results of an order to the coordinator, in parts if they are many: a blocked
+    /// reader must not wait for a thousand small files.
+    async fn report(&mut self, connection: u32, request: u64, done: OrderDone) {
+        let OrderDone { epoch, order, results } = done;
+        let mut results = results.0.into_iter();
+        while results.len() > RESULTS {
+            let part = List(results.by_ref().take(RESULTS).collect());
+            self.hub.handle(connection, request, OrderDone { epoch, order, results: part }.into());
+            if !self.go_on().await {
+                return;
+            }
+        }
+        let results = List(results.collect());
+        self.hub.handle(connection, request, OrderDone { epoch, order, results }.into());
+    }
+}
+
 /// Hands whole frames to the coordinator; false if nothing more can be made of the connection.
-fn take_frames(hub: &Hub, connection: u32, deframer: &mut Deframer) -> bool {
+async fn take_frames(mut turn: Turn<'_>, connection: u32, deframer: &mut Deframer) -> bool {
+    let hub = turn.hub;
     loop {
         match deframer.next_frame() {
             Ok(None) => return true,
             Ok(Some(frame)) => {
                 let request = frame.header.request;
                 match Message::decode(frame.header.kind, frame.body) {
+                    Ok(Message::OrderDone(done)) => turn.report(connection, request, done).await,
                     Ok(message) => hub.handle(connection, request, message),
                     // The frame is sound, so the next one can be found.
                     Err(why) => {
@@ -81,6 +120,9 @@ fn take_frames(hub: &Hub, connection: u32, deframer: &mut Deframer) -> bool {
                 hub.pump();
                 return false;
             }
+        }
+        if !turn.go_on().await {
+            return true;
         }
     }
 }

@@ -17,3 +17,10 @@ pub(crate) const FAREWELL: Duration = Duration::from_secs(2);
 
 /// After an error of accepting, which is mostly that there are too many open files.
 pub(crate) const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// What one connection may have of the coordinator at once, if others are ready: a blocked reader
+/// waits for one frame of each, not for all that was read of each.
+pub(crate) const TURN: Duration = Duration::from_micros(50);
+
+/// Results of an order that are handed to the coordinator at once: some 20 us.
+pub(crate) const RESULTS: usize = 64;
