@@ -37,6 +37,7 @@ pub fn run_coordinator(options: &CoordinatorOptions) -> Result<CoordinatorReport
     interrupt::watch()?;
     // Before this thread is kept off a CPU, which would not be counted then.
     let machine = Machine::under(Path::new("."))?;
+    let load = process::load_average();
     let pins = Pins::new();
     let mut lengths = options.queue.clone();
     lengths.sort_unstable();
@@ -66,7 +67,7 @@ pub fn run_coordinator(options: &CoordinatorOptions) -> Result<CoordinatorReport
         batch: options.batch,
         open: options.open,
         names: options.names,
-        conditions: conditions(options, &pins),
+        conditions: conditions(options, &pins, &load),
         machine,
         requests_per_second: of(|run| Some(run.requests_per_second)),
         coordinator_cpu_s: of(|run| Some(run.coordinator_cpu_s)),
@@ -99,13 +100,15 @@ fn rounds(options: &CoordinatorOptions, pins: &Pins, lengths: &[u32]) -> Result<
     Ok((runs, at))
 }
 
-fn conditions(options: &CoordinatorOptions, pins: &Pins) -> Vec<String> {
+fn conditions(options: &CoordinatorOptions, pins: &Pins, load: &str) -> Vec<String> {
     let door = match &options.listen {
         Some(_) => "a Unix socket with a name",
         None => "pairs of Unix sockets",
     };
     vec![
         pins.describe(),
+        // Whoever else runs meanwhile takes a CPU for milliseconds: seen in every p99.
+        format!("load averages of the machine before: {load}; after: {}", process::load_average()),
         format!("a fresh coordinator for each figure, reached by {door}"),
         "a null mover joins, keeps its lease, and answers an order with one OrderDone without \
          moving anything or looking at its items; a client keeps 16 submissions without an answer"

@@ -14,6 +14,12 @@ pub(super) fn resident() -> Result<u64> {
     Ok(pages.context("/proc/self/statm")? * rustix::param::page_size() as u64)
 }
 
+/// Of the last 1, 5 and 15 minutes.
+pub(super) fn load_average() -> String {
+    let text = fs::read_to_string("/proc/loadavg").unwrap_or_default();
+    text.split_whitespace().take(3).collect::<Vec<_>>().join(", ")
+}
+
 /// User and system seconds of the coordinator's thread and of all threads.
 pub(super) fn cpu_seconds() -> Result<(f64, f64)> {
     let (mut own, mut all) = (0.0, 0.0);
