@@ -20,17 +20,15 @@ pub(super) fn load_average() -> String {
     text.split_whitespace().take(3).collect::<Vec<_>>().join(", ")
 }
 
-/// User and system seconds of the coordinator's thread and of all threads.
+/// User and system seconds of the coordinator's thread and of all threads, ended ones too.
 pub(super) fn cpu_seconds() -> Result<(f64, f64)> {
-    let (mut own, mut all) = (0.0, 0.0);
+    let whole = fs::read_to_string("/proc/self/stat").context("/proc/self/stat")?;
+    let (_, all) = parse(&whole).context("/proc/self/stat")?;
+    let mut own = 0.0;
     for entry in fs::read_dir("/proc/self/task").context("/proc/self/task")? {
         // A thread may end meanwhile.
         let Ok(text) = fs::read_to_string(entry?.path().join("stat")) else { continue };
-        let Some((name, seconds)) = parse(&text) else { continue };
-        all += seconds;
-        if name == THREAD {
-            own += seconds;
-        }
+        own += parse(&text).filter(|(name, _)| *name == THREAD).map_or(0.0, |(_, cpu)| cpu);
     }
     Ok((own, all))
 }

@@ -56,7 +56,6 @@ pub(super) fn round(options: &CoordinatorOptions, pins: &Pins) -> Result<RateRun
         wall_s,
         requests_per_second: done as f64 / wall_s,
         coordinator_cpu_s,
-        // Clients that have ended are in neither sum; movers and this thread are.
         others_cpu_s: (all - all_before - coordinator_cpu_s).max(0.0),
         requests_per_cpu_second: per_cpu.is_finite().then_some(per_cpu),
     })
