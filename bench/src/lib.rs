@@ -2,6 +2,7 @@
 //!
 //! Every mover, `dray` itself included, is a child process measured from outside: spawn to exit
 //! with the final flush inside the timing, cold caches, all movers alternating within a round.
+//! The coordinator is measured in this process, in a thread of its own.
 //! Results are medians with their spread, and ratios taken pair by pair within each round.
 
 #![forbid(unsafe_code)]
@@ -10,6 +11,7 @@ mod bulk;
 mod cold;
 mod command;
 mod conditions;
+mod coordinator;
 mod data;
 mod device;
 mod files;
@@ -29,6 +31,10 @@ mod tree;
 
 pub use bulk::run_copy;
 pub use cold::{can_drop_caches, empty_cache, touch_memory};
+pub use coordinator::{
+    Behind, CoordinatorOptions, CoordinatorReport, Length, Quantiles, RateRun, RestoreWait,
+    run_coordinator,
+};
 pub use files::run_files;
 pub use interrupt::{seen as interrupted, watch as watch_interrupts};
 pub use machine::Machine;

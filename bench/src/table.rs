@@ -108,7 +108,7 @@ impl Report {
     }
 }
 
-fn spread_cell(spread: &Spread, digits: usize) -> String {
+pub(crate) fn spread_cell(spread: &Spread, digits: usize) -> String {
     let Spread { median, min, max } = spread;
     format!("{median:.digits$} ({min:.digits$}-{max:.digits$})")
 }
@@ -119,7 +119,7 @@ fn ratio_cell(ratio: &Ratio) -> String {
 }
 
 /// First column to the left, the others to the right; short rows end early.
-fn write_aligned(f: &mut Formatter<'_>, rows: &[Vec<String>]) -> fmt::Result {
+pub(crate) fn write_aligned(f: &mut Formatter<'_>, rows: &[Vec<String>]) -> fmt::Result {
     let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
     let width = |column: usize| {
         rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count()).max()

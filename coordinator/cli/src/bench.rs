@@ -1,7 +1,9 @@
 //! `dray bench`.
 
 use clap::Subcommand;
-use dray_bench::{CopyOptions, FilesOptions, Report, run_copy, run_files};
+use dray_bench::{
+    CoordinatorOptions, CopyOptions, FilesOptions, Report, run_coordinator, run_copy, run_files,
+};
 
 use crate::exit::{Code, Failure};
 use crate::output::Output;
@@ -12,6 +14,8 @@ pub(crate) enum BenchCommand {
     Copy(CopyOptions),
     /// A tree of small files, by dray and by other tools in turn
     Files(FilesOptions),
+    /// The coordinator alone: requests of clients, ordered from nodes that move nothing
+    Coordinator(CoordinatorOptions),
 }
 
 pub(crate) fn run(command: BenchCommand, output: &Output) -> Result<Code, Failure> {
@@ -19,6 +23,12 @@ pub(crate) fn run(command: BenchCommand, output: &Output) -> Result<Code, Failur
     let report: Report = match command {
         BenchCommand::Copy(options) => run_copy(&options, &dray)?,
         BenchCommand::Files(options) => run_files(&options, &dray)?,
+        BenchCommand::Coordinator(options) => {
+            let report = run_coordinator(&options)?;
+            output.say(&report.to_string());
+            output.result(&serde_json::to_value(&report).map_err(anyhow::Error::from)?);
+            return Ok(Code::Done);
+        }
     };
     output.say(&report.to_string());
     output.result(&serde_json::to_value(&report).map_err(anyhow::Error::from)?);

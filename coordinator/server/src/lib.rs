@@ -9,5 +9,6 @@ mod outgoing;
 mod server;
 
 pub use dray_core::Setup as CoreSetup;
+pub use dray_link::{Address, ListenOptions};
 pub use error::{Error, Result};
 pub use server::Server;

@@ -17,19 +17,20 @@ fn allocated(message: &Message, body: &[u8]) -> (u64, u64) {
 proptest! {
     #![proptest_config(cases(256))]
 
-    /// A list in memory takes at most twice what its least items take on the wire.
+    /// A list in memory takes at most twice what its least items take on the wire; what they hold
+    /// beyond that comes on top.
     #[test]
-    fn a_body_costs_at_most_twice_its_length(material in material(), place: u16, byte: u8) {
+    fn a_body_costs_at_most_three_times_its_length(material in material(), place: u16, byte: u8) {
         for message in messages(&material) {
             let mut body = body(&message);
-            prop_assert!(allocated(&message, &body).1 <= 2 * body.len() as u64);
+            prop_assert!(allocated(&message, &body).1 <= 3 * body.len() as u64);
             if body.is_empty() {
                 continue;
             }
             // A count or a length may be what is changed.
             let place = usize::from(place) % body.len();
             body[place] = byte;
-            prop_assert!(allocated(&message, &body).1 <= 2 * body.len() as u64);
+            prop_assert!(allocated(&message, &body).1 <= 3 * body.len() as u64);
         }
     }
 }

@@ -18,7 +18,7 @@ const ARROWS: [(&str, &[&str]); 17] = [
     ("dray-archive", &["dray-io"]),
     ("dray-mover", &["dray-io", "dray-archive"]),
     ("dray-node", NODE),
-    ("dray-bench", &[]),
+    ("dray-bench", &["dray-wire", "dray-server"]),
     ("dray-cli", CLI),
     ("dray-sim", &["dray-io"]),
     ("dray-e2e", EVERYTHING),

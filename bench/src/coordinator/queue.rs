@@ -1,0 +1,159 @@
+//! What submitting, cancelling and listing cost at a length of the queue. No node is there, so
+//! the length stays.
+
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail, ensure};
+use dray_wire::messages::{Cancel, ListRequests};
+use dray_wire::{List, Message, RequestId, SessionId};
+
+use super::options::CoordinatorOptions;
+use super::pins::Pins;
+use super::process;
+use super::quantiles::{Quantiles, Times};
+use super::stage::{Control, Stage, accepted};
+use super::work::Work;
+
+/// Submissions timed at each length in each round: enough for the hundredth of them.
+const SUBMISSIONS: u32 = 500;
+/// Requests cancelled one by one.
+const CANCELS: u32 = 1000;
+/// Entries of a page.
+const PAGE: u32 = 4096;
+/// How often it is looked whether the queue is empty.
+const LOOK: Duration = Duration::from_millis(1);
+
+/// What was found at one length in one round.
+pub(super) struct AtLength {
+    pub(super) enqueue: Quantiles,
+    /// Submissions while it was filled: they show what growing costs now and then.
+    pub(super) fill: Option<Quantiles>,
+    pub(super) cancel: Quantiles,
+    /// Requests per second; none of an empty queue.
+    pub(super) list: Option<f64>,
+    pub(super) drain: Option<f64>,
+}
+
+/// Measures at one length.
+pub(super) fn at_length(
+    options: &CoordinatorOptions,
+    pins: &Pins,
+    length: u32,
+) -> Result<AtLength> {
+    let mut stage = Stage::start(pins, options.listen.as_deref())?;
+    let mut control = stage.client("queue")?;
+    let mut work = Work::new(control.session, 0, options.names).silent();
+    let (fill, some) = fill(&mut control, &mut work, length, options.batch)?;
+    let enqueue = enqueue(&mut control, &mut work, options.batch)?;
+    let list = if length > 0 { Some(list(&mut control)?) } else { None };
+    let cancel = cancel(&mut control, &mut work, some)?;
+    let mut drained = None;
+    if length > 0 {
+        let left = control.queued()?;
+        let began = Instant::now();
+        stage.join(options.nodes, Duration::ZERO)?;
+        while control.queued()? > 0 {
+            std::thread::sleep(LOOK);
+        }
+        drained = Some(f64::from(left) / began.elapsed().as_secs_f64());
+    }
+    stage.end()?;
+    Ok(AtLength { enqueue, fill, cancel, list, drain: drained })
+}
+
+/// Resident memory that queued requests take, in bytes for each. To be asked before anything has
+/// made the process grow: memory that was freed would be used again and not show.
+pub(super) fn bytes_per_request(
+    options: &CoordinatorOptions,
+    pins: &Pins,
+    length: u32,
+) -> Result<f64> {
+    let stage = Stage::start(pins, options.listen.as_deref())?;
+    let mut control = stage.client("memory")?;
+    let mut work = Work::new(control.session, 0, options.names).silent();
+    // Buffers of both ends have their size after one submission.
+    control.submit(work.submit(options.batch))?;
+    let before = process::resident()?;
+    fill(&mut control, &mut work, length, options.batch)?;
+    let grown = process::resident()?.saturating_sub(before);
+    stage.end()?;
+    Ok(grown as f64 / f64::from(length))
+}
+
+fn timed_submission(control: &mut Control, work: &mut Work, count: u32) -> Result<Timed> {
+    let request = control.link.prepare(&work.submit(count).into());
+    let began = Instant::now();
+    control.link.send()?;
+    let answer = control.link.answer(request)?;
+    Ok((began.elapsed(), accepted(answer)?))
+}
+
+type Timed = (Duration, Vec<RequestId>);
+
+/// Queues so many requests; how long the submissions took, and some requests from all over.
+fn fill(
+    control: &mut Control,
+    work: &mut Work,
+    length: u32,
+    batch: u32,
+) -> Result<(Option<Quantiles>, Vec<RequestId>)> {
+    let (mut left, mut times, mut some) = (length, Times::default(), Vec::new());
+    let every = (length / CANCELS).max(1);
+    while left > 0 {
+        let count = batch.min(left);
+        let (time, requests) = timed_submission(control, work, count)?;
+        ensure!(requests.len() == count as usize, "not all were accepted");
+        let first = length - left;
+        let ids = requests.iter().zip(first..).filter(|(_, at)| at % every == 0);
+        some.extend(ids.map(|(id, _)| *id));
+        times.add(time);
+        left -= count;
+    }
+    Ok((times.quantiles(), some))
+}
+
+/// Submissions that are cancelled again, so that the queue keeps its length.
+fn enqueue(control: &mut Control, work: &mut Work, batch: u32) -> Result<Quantiles> {
+    let mut times = Times::default();
+    for _ in 0..SUBMISSIONS {
+        let (time, requests) = timed_submission(control, work, batch)?;
+        times.add(time);
+        control.cancel(requests)?;
+    }
+    times.quantiles().context("nothing was submitted")
+}
+
+/// Cancels requests one by one, from all over the queue if it has enough.
+fn cancel(control: &mut Control, work: &mut Work, some: Vec<RequestId>) -> Result<Quantiles> {
+    let mut times = Times::default();
+    let mut some = some.into_iter();
+    for _ in 0..CANCELS {
+        let id = match some.next() {
+            Some(id) => id,
+            None => control.submit(work.submit(1))?[0],
+        };
+        let cancel = Cancel { session: control.session, requests: List(vec![id]) };
+        let request = control.link.prepare(&cancel.into());
+        let began = Instant::now();
+        control.link.send()?;
+        let answer = control.link.answer(request)?;
+        times.add(began.elapsed());
+        ensure!(matches!(answer, Message::Cancelled(_)), "not cancelled but {}", answer.kind());
+    }
+    times.quantiles().context("nothing was cancelled")
+}
+
+/// Requests listed per second, page by page through all.
+fn list(control: &mut Control) -> Result<f64> {
+    let (mut after, mut listed) = (0, 0);
+    let began = Instant::now();
+    loop {
+        let ask = ListRequests { session: SessionId::NONE, after, limit: PAGE, ..<_>::default() };
+        let Message::Requests(page) = control.link.ask(&ask.into())? else { bail!("no page") };
+        listed += page.requests.0.len();
+        if page.next == 0 {
+            return Ok(listed as f64 / began.elapsed().as_secs_f64());
+        }
+        after = page.next;
+    }
+}
