@@ -301,9 +301,7 @@ impl<T: Field, const MAX: usize> Field for List<T, MAX> {
         if count as usize > MAX.min(room) {
             return Err(Malformed::Count(count));
         }
-        // What an item takes here may be more than there: no more at once than was sent.
-        let mut list =
-            Vec::with_capacity((count as usize).min(from.left() / size_of::<T>().max(1)));
+        let mut list = Vec::with_capacity(count as usize);
         for _ in 0..count {
             list.push(T::take(from)?);
         }
