@@ -34,8 +34,10 @@ pub const REGION_BYTES: u64 = 256 << 20;
 /// shared by nodes.
 pub const BUCKET_REQUESTS: u32 = 1024;
 
-/// Items of an order: some hundred milliseconds of small files; what is sorted and merged.
-pub const ORDER_ITEMS: usize = 1024;
+/// Items of an order: what is sorted and merged, and made in one go, some 60 us: a blocked reader
+/// behind it waits no longer. Of 1,024 it was 250 us and the wait of restores behind a flood
+/// doubled. A node runs orders into each other, so that it does not see where one ends.
+pub const ORDER_ITEMS: usize = 256;
 
 /// Bytes of file data in an order of more than one item.
 pub const ORDER_BYTES: u64 = 256 << 20;
@@ -43,9 +45,9 @@ pub const ORDER_BYTES: u64 = 256 << 20;
 /// Bytes of names in an order, well within a frame.
 pub const ORDER_NAMES: usize = 512 << 10;
 
-/// Orders that a node has at once, per lane and core. Two keep a core busy over the round trip;
-/// the others let small orders overlap their flushes.
-pub const WINDOW_ORDERS: u32 = 4;
+/// Orders that a node has at once, per lane and core: as many files as its hands hold open until
+/// their segments are full, so that none waits for the next order.
+pub const WINDOW_ORDERS: u32 = 16;
 
 /// Items that a node has at once in a lane, however large the orders.
 pub const WINDOW_ITEMS: u32 = 8192;

@@ -12,10 +12,11 @@ fn many_cancelled_sessions_hide_nobody() {
     let sessions: Vec<SessionId> = (0..60).map(|_| all.session(client)).collect();
     let (node, _) = all.node("a", 1);
     // Fill the window, with files that are each an order.
-    let large = (1..=4).map(|it| item(it << 20, 200 << 20)).collect();
+    let window = dray_core::limits::WINDOW_ORDERS;
+    let large = (1..=u64::from(window)).map(|it| item(it << 20, 200 << 20)).collect();
     all.submit(client, sessions[0], ARCHIVE, large);
     let under_way = all.orders(node);
-    assert_eq!(under_way.len(), 4);
+    assert_eq!(under_way.len(), window as usize);
     let mut ids: Vec<Vec<RequestId>> = Vec::new();
     for (at, session) in sessions.iter().enumerate() {
         ids.push(all.submit(client, *session, ARCHIVE, vec![item(at as u64 + 1, 1)]));
