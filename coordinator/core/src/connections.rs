@@ -76,6 +76,11 @@ impl Connection {
         Ok(())
     }
 
+    /// A request that is answered without being looked at further.
+    pub(crate) fn seen(&mut self, request: u64) {
+        self.last = self.last.max(request);
+    }
+
     pub(crate) fn answered(&mut self, request: u64) {
         self.waits.remove(&request);
         self.open = self.open.saturating_sub(1);

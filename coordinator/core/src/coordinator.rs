@@ -167,9 +167,8 @@ impl Coordinator {
         fatal: bool,
     ) {
         self.at(now_ns);
-        if self.connection(connection).is_none() {
-            return;
-        }
+        let Some(state) = self.connections.get_mut(connection) else { return };
+        state.seen(request);
         self.out.refuse(connection, request, &Refusal::new(Reason::MALFORMED, 0, why));
         if fatal {
             self.close(connection);
@@ -184,6 +183,7 @@ impl Coordinator {
         if let Message::Hello(hello) = &message
             && !state.greeted
         {
+            state.seen(request);
             self.greet(connection, request, hello);
             return;
         }

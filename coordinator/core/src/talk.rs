@@ -81,6 +81,11 @@ impl Coordinator {
 
     pub(crate) fn set_disposition(&mut self, at: At, it: &SetDisposition) -> Result<(), Refusal> {
         let session = self.session(it.session)?;
+        let own = self.sessions.dispositions(session);
+        let is_new = own.iter().all(|(known, _)| *known != it.file_system);
+        if is_new && own.len() >= dray_wire::limits::FILE_SYSTEMS_MAX {
+            return Err(Refusal::busy(it.session.0, 0, "dispositions on too many file systems"));
+        }
         self.sessions.dispose(session, it.file_system, it.events);
         for (token, event) in self.events.undisposed(it.file_system, it.events) {
             // What has no room is taken with the next call, or is refused in the end.

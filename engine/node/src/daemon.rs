@@ -12,7 +12,8 @@ use dray_io::World;
 use dray_io::limits::SLOT_BYTES;
 use dray_link::{Address, Credentials, ListenOptions, Listener};
 use dray_server::{CoreSetup, Server};
-use dray_wire::{Cluster, Epoch};
+use dray_wire::{Cluster, Deframer, Epoch, Message, Role};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::sync::watch;
 
 use crate::agent::{Agent, EVERYWHERE};
@@ -26,6 +27,8 @@ use crate::worker::{Setup, Worker};
 const AGAIN: Duration = Duration::from_millis(500);
 /// For reaching the coordinator on behalf of a program of this machine.
 const FORWARD: Duration = Duration::from_secs(10);
+/// Bytes within which a program has to have said *Hello*.
+const HELLO_BYTES: usize = 4096;
 /// Who may read and write the socket: the owner; others are checked by their uid.
 const SOCKET_MODE: u32 = 0o666;
 
@@ -298,6 +301,25 @@ async fn connect(way: &Way, name: &str, cluster: Cluster) -> dray_client::Result
     }
 }
 
+/// The first frame of a program, if it is a client's *Hello*: the coordinator sees the certificate
+/// of this node, under which nobody else may say that he is the node.
+async fn hello_of_client(local: &mut Stream) -> Option<Vec<u8>> {
+    let mut deframer = Deframer::default();
+    let mut all = Vec::new();
+    while all.len() < HELLO_BYTES {
+        let mut some = [0; 512];
+        let count = local.read(&mut some).await.ok().filter(|count| *count > 0)?;
+        all.extend_from_slice(&some[..count]);
+        deframer.buffer().extend_from_slice(&some[..count]);
+        if let Some(frame) = deframer.next_frame().ok()? {
+            let message = Message::decode(frame.header.kind, frame.body).ok()?;
+            let is_client = matches!(&message, Message::Hello(it) if it.role == Role::CLIENT);
+            return is_client.then_some(all);
+        }
+    }
+    None
+}
+
 /// Passes what programs of this machine say on to the coordinator: they need no certificates.
 async fn forward(listener: Listener, address: Address, credentials: Credentials) {
     loop {
@@ -313,8 +335,16 @@ async fn forward(listener: Listener, address: Address, credentials: Credentials)
         tokio::spawn(async move {
             let passed = async {
                 let (mut local, _) = pending.establish(FORWARD).await?;
+                let hello = tokio::time::timeout(FORWARD, hello_of_client(&mut local)).await;
+                let Ok(Some(hello)) = hello else {
+                    tracing::warn!("a program that does not say Hello as a client is closed");
+                    return Ok(());
+                };
                 let connected = dray_link::connect(&address, Some(&credentials), FORWARD).await;
                 let (mut far, _) = connected?;
+                if far.write_all(&hello).await.is_err() {
+                    return Ok(());
+                }
                 // That one end goes is how it ends.
                 let _ = tokio::io::copy_bidirectional(&mut local, &mut far).await;
                 Ok::<_, dray_link::Error>(())

@@ -80,6 +80,13 @@ fn who_breaks_the_rules_is_closed() {
         all.tell(client, GetEvents { session, limit: 1, wait_ms: 60_000 });
     }
     assert!(all.closed.contains(&client));
+    // Hello counts, too.
+    let late = all.core.connected(all.now, dray_core::Peer::Same).unwrap();
+    let hello = Hello { version_from: 1, version_to: 1, role: Role::CLIENT, ..Hello::default() };
+    all.core.handle(all.now, late, 5, hello.into());
+    all.core.handle(all.now, late, 3, Ping::default().into());
+    all.pump();
+    assert!(all.closed.contains(&late));
     // Hello comes first.
     let rude = all.core.connected(all.now, dray_core::Peer::Same).unwrap();
     all.tell(rude, Ping::default());
