@@ -188,21 +188,33 @@ archive = "main"
         self.path().join(format!("{node}.toml"))
     }
 
+    /// Where programs of a node find its daemon.
+    pub fn socket(&self, node: &str) -> PathBuf {
+        self.path().join(node).join("socket")
+    }
+
     /// What a node has written to its log.
     pub fn log(&self, node: &str) -> String {
         fs::read_to_string(self.path().join(format!("{node}.log"))).unwrap_or_default()
     }
 
+    /// Starts a daemon in the name space of a node, with a configuration and a log of its own.
+    #[track_caller]
+    pub fn start_as(&mut self, node: &str, config: &Path, log: &str) {
+        let log = fs::File::create(self.path().join(format!("{log}.log")));
+        let log = log.expect("a log can be made");
+        let mut start = Command::new("ip");
+        start.args(["netns", "exec", &self.net.name(node)]).arg(daemon());
+        start.arg("--config").arg(config).env_remove("DRAY_CONFIG");
+        let child = start.stdin(Stdio::null()).stderr(log).spawn();
+        self.daemons.0.push(child.expect("drayd can be started"));
+    }
+
     #[track_caller]
     fn start_all(mut self) -> Self {
         for node in NODES {
-            let log = fs::File::create(self.path().join(format!("{node}.log")));
-            let log = log.expect("a log can be made");
-            let mut start = Command::new("ip");
-            start.args(["netns", "exec", &self.net.name(node)]).arg(daemon());
-            start.arg("--config").arg(self.config(node)).env_remove("DRAY_CONFIG");
-            let child = start.stdin(Stdio::null()).stderr(log).spawn();
-            self.daemons.0.push(child.expect("drayd can be started"));
+            let config = self.config(node);
+            self.start_as(node, &config, node);
         }
         let until = Instant::now() + PATIENCE;
         while self.nodes().len() < NODES.len() {

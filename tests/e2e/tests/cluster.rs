@@ -131,3 +131,57 @@ fn disk_use(path: &Path) -> u64 {
     use std::os::unix::fs::MetadataExt;
     fs::metadata(path).unwrap().blocks() * 512
 }
+
+#[test]
+fn a_program_is_a_client_whatever_it_says() {
+    use std::io::{Read, Write};
+    if !can("a_program_is_a_client_whatever_it_says") {
+        return;
+    }
+    let sizes = Sizes { xfs: 1 << 30, ext4: 1 << 30, split: 0, part: 0 };
+    let mut cluster = Cluster::start(sizes);
+    // Through the daemon of a node that does not coordinate: its certificate is on the way.
+    let said = |role| {
+        let mut socket = std::os::unix::net::UnixStream::connect(cluster.socket("n2")).unwrap();
+        socket.set_read_timeout(Some(std::time::Duration::from_secs(5))).unwrap();
+        let name = dray_wire::Text::new("n2");
+        let hello = dray_wire::messages::Hello {
+            version_from: 1,
+            version_to: 1,
+            role,
+            name,
+            ..Default::default()
+        };
+        // The byte with which a listener lets somebody in.
+        socket.read_exact(&mut [0]).unwrap();
+        let mut frame = Vec::new();
+        dray_wire::encode(&hello.into(), 1, &mut frame);
+        socket.write_all(&frame).unwrap();
+        socket.read(&mut [0; 64]).map_or(0, |count| count)
+    };
+    assert!(said(dray_wire::Role::CLIENT) > 0, "a client gets a Welcome");
+    assert_eq!(said(dray_wire::Role::NODE), 0, "a program passed for a node");
+    // Certificates of another authority, and none, get nothing from the coordinator.
+    let other = cluster.path().join("other");
+    let dray = |words: &[&str]| cluster.dray("n1", words).expect(0);
+    let text = |path: &Path| path.to_str().unwrap().to_owned();
+    dray(&["tls", "init", "--dir", &text(&other)]);
+    let out = cluster.path().join("foreign");
+    dray(&["tls", "issue", "--ca", &text(&other), "--node", "n2", "--out", &text(&out)]);
+    let config = fs::read_to_string(cluster.config("n2")).unwrap();
+    let own = text(&cluster.path().join("n2"));
+    let foreign = config.replace(&format!("{own}/ca.pem"), &text(&out.join("ca.pem")));
+    let foreign = foreign.replace(&format!("{own}/cert.pem"), &text(&out.join("cert.pem")));
+    let foreign = foreign.replace(&format!("{own}/key.pem"), &text(&out.join("key.pem")));
+    let foreign = foreign.replace("name = \"n2\"", "name = \"n4\"");
+    let foreign = foreign.replace(&format!("{own}/socket"), &text(&out.join("socket")));
+    let path = cluster.path().join("foreign.toml");
+    fs::write(&path, foreign).unwrap();
+    cluster.start_as("n3", &path, "foreign");
+    let until = Instant::now() + std::time::Duration::from_secs(20);
+    while !cluster.log("foreign").contains("trying again") {
+        assert!(Instant::now() < until, "{}", cluster.log("foreign"));
+        std::thread::sleep(std::time::Duration::from_millis(50));
+    }
+    assert_eq!(cluster.nodes().len(), 3);
+}
