@@ -4,11 +4,13 @@ use std::collections::{HashMap, VecDeque};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Condvar, Mutex, PoisonError};
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use dray_fs::LinuxFiles;
 use dray_io::{Handle, Kind, Range};
 use dray_mover::{Entry, Walk};
+use dray_node::Standalone;
 use dray_node::places::{kind_to_wire, to_wire};
 use dray_wire::messages::{Item, KIND_LINK, Outcome, Submit};
 use dray_wire::{Class, List, Message, Name, Reason, RequestId, Status, Verb};
@@ -20,6 +22,8 @@ use crate::output::Reporter;
 
 /// Files submitted and not ended: what this process remembers of a tree of any size.
 const OPEN: usize = 16_384;
+/// Between looks whether the node of this process is still there.
+const LOOK: Duration = Duration::from_secs(1);
 /// Files submitted at once. A directory's worth: the first of them should not wait for long.
 const BATCH: usize = 256;
 /// Names in one submission, in bytes: well within a frame.
@@ -118,7 +122,7 @@ pub(crate) fn run_tree(
 }
 
 impl Tree<'_> {
-    fn locked(&self) -> std::sync::MutexGuard<'_, Open> {
+    fn locked(&self) -> MutexGuard<'_, Open> {
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -181,7 +185,7 @@ impl Tree<'_> {
             let (freed, firsts) = {
                 let mut open = self.locked();
                 while open.freed.is_empty() && open.firsts > 0 && !open.ended {
-                    open = self.changed.wait(open).unwrap_or_else(PoisonError::into_inner);
+                    open = self.wait(open);
                 }
                 (std::mem::take(&mut open.freed), open.firsts)
             };
@@ -232,9 +236,17 @@ impl Tree<'_> {
             if open.ended {
                 return Err(closed());
             }
-            open = self.changed.wait(open).unwrap_or_else(PoisonError::into_inner);
+            open = self.wait(open);
         }
         Ok(())
+    }
+
+    /// Waits for news, or for the end of what could bring any.
+    fn wait<'o>(&self, open: MutexGuard<'o, Open>) -> MutexGuard<'o, Open> {
+        let waited = self.changed.wait_timeout(open, LOOK);
+        let (mut open, _) = waited.unwrap_or_else(PoisonError::into_inner);
+        open.ended |= self.door.hosted.as_ref().is_some_and(Standalone::is_over);
+        open
     }
 
     async fn listen(

@@ -32,6 +32,9 @@ pub struct Setup {
     pub epoch: Epoch,
     /// Nanoseconds that a node may act without renewal.
     pub lease_ns: u64,
+    /// Nanoseconds from the first input in which nothing is posted: nodes may still act under
+    /// leases of a coordinator before this one.
+    pub grace_ns: u64,
     /// Bytes from which a file is split over cores and nodes, and of its parts.
     pub split_bytes: u64,
     pub part_bytes: u64,
@@ -44,6 +47,7 @@ impl Default for Setup {
             name: "coordinator".to_owned(),
             epoch: Epoch(1),
             lease_ns: LEASE_NS,
+            grace_ns: 0,
             split_bytes: crate::limits::SPLIT_BYTES,
             part_bytes: crate::limits::PART_BYTES,
         }
@@ -60,6 +64,8 @@ impl Default for Setup {
 pub struct Coordinator {
     pub(crate) setup: Setup,
     pub(crate) now_ns: u64,
+    /// Until then nothing is posted; none as long as nothing has come in.
+    pub(crate) grace_until_ns: Option<u64>,
     pub(crate) out: Outbox,
     pub(crate) connections: Connections,
     pub(crate) sessions: Sessions,
@@ -88,6 +94,7 @@ impl Coordinator {
         Self {
             setup,
             now_ns: 0,
+            grace_until_ns: None,
             out: Outbox::default(),
             connections: Connections::default(),
             sessions: Sessions::default(),

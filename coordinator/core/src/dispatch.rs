@@ -5,10 +5,18 @@ use crate::limits::{
     LOOK_BUCKETS, LOOK_IDLE, LOOK_SESSIONS, ORDER_BYTES, ORDER_ITEMS, ORDER_NAMES,
 };
 use crate::nodes::Lane;
+use crate::timers::Due;
 
 impl Coordinator {
     /// Posts what can be posted.
     pub(crate) fn dispatch(&mut self) {
+        if self.setup.grace_ns > 0 {
+            let until = *self.grace_until_ns.get_or_insert(self.now_ns + self.setup.grace_ns);
+            if self.now_ns < until {
+                self.timers.set(until, Due::Grace);
+                return;
+            }
+        }
         self.dispatch_granted();
         self.dispatch_steps();
         // Of the others nothing has changed: a message costs the same however many they are.

@@ -19,6 +19,8 @@ pub(crate) enum Due {
     Request { index: u32, generation: u32 },
     /// A limit lets something through again.
     Bandwidth,
+    /// From now on orders are posted.
+    Grace,
 }
 
 #[derive(Debug, Default)]
@@ -83,6 +85,7 @@ impl Coordinator {
                 }
                 Due::Disposition(token) => self.disposition_due(token),
                 Due::Request { index, generation } => self.deadline_due(at_ns, index, generation),
+                Due::Grace => {}
                 Due::Bandwidth => self.touch_all(),
             }
         }

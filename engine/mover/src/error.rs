@@ -47,6 +47,8 @@ pub enum Error {
     Incomplete { path: PathBuf },
     #[error("the parts of {} cannot be put together: {why}", path.display())]
     BadParts { path: PathBuf, why: &'static str },
+    #[error("{} was left as it is: the lease of this node has ended", path.display())]
+    LeaseEnded { path: PathBuf },
     #[error("no ring could be made: {0}")]
     NoRing(std::io::Error),
 }
@@ -82,6 +84,7 @@ impl Error {
             }
             Self::Superseded { .. } | Self::Incomplete { .. } => "restore it again",
             Self::BadParts { .. } => "archive it again",
+            Self::LeaseEnded { .. } => "another node does it, or a plain restore",
             Self::NoRing(_) => {
                 "allow io_uring (sysctl kernel.io_uring_disabled=0) or set `ring = \"auto\"`"
             }

@@ -4,13 +4,14 @@
 //! mapped; the file compared with what was archived; the attribute says *released*; the punch;
 //! the times put back; the attribute says that all of this is over.
 
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
+use std::sync::{Mutex, PoisonError};
 
 use dray_archive::Archive;
 use dray_io::limits::PUNCH_UNIT;
 use dray_io::{
-    Access, Context, Files, Kind, Operation, PackedTime, Range, RangeSet, Stat, Time, World,
+    Access, Context, Files, Handle, Kind, Operation, PackedTime, Range, RangeSet, Stat, Time, World,
 };
 
 use crate::archive::lock;
@@ -42,7 +43,7 @@ pub(crate) fn each_file<W: World>(
     let files = world.files();
     loop {
         let queue = Queue::new(feed, run);
-        let touched: Mutex<Option<PathBuf>> = Mutex::default();
+        let touched = Touched::default();
         let in_use = Mutex::new(Vec::new());
         world.hands(&|_| {
             let (mut handful, mut latency) = (Vec::new(), Latency::default());
@@ -57,7 +58,7 @@ pub(crate) fn each_file<W: World>(
                             latency.record(world.ticks().saturating_sub(began));
                             run.moved(bytes);
                             run.done(&entry.path, bytes);
-                            *lock(&touched) = Some(entry.path);
+                            touched.note(entry.handle, entry.path);
                         }
                         Ok(None) => {}
                         Err(Error::InUse { .. }) => lock(&in_use).push(entry),
@@ -74,23 +75,39 @@ pub(crate) fn each_file<W: World>(
                 Ok(Some(bytes)) => {
                     run.moved(bytes);
                     run.done(&entry.path, bytes);
-                    *lock(&touched) = Some(entry.path);
+                    touched.note(entry.handle, entry.path);
                 }
                 Ok(None) => {}
                 Err(error) => run.failed(&entry.path, &error),
             }
         }
-        if let Some(path) = lock(&touched).take() {
-            sync_around(files, &path)?;
-        }
+        touched.sync(files)?;
         if queue.is_over() {
             return Ok(());
         }
     }
 }
 
+/// One path of each file system that was touched, as far as the handles of the entries tell them
+/// apart.
+#[derive(Default)]
+pub(crate) struct Touched(Mutex<HashMap<[u8; 16], PathBuf>>);
+
+impl Touched {
+    pub(crate) fn note(&self, handle: Option<Handle>, path: PathBuf) {
+        let file_system = handle.map(|handle| handle.file_system).unwrap_or_default();
+        lock(&self.0).insert(file_system, path);
+    }
+
+    /// Makes what was done to them durable.
+    pub(crate) fn sync<F: Files>(self, files: &F) -> Result<()> {
+        let paths = self.0.into_inner().unwrap_or_else(PoisonError::into_inner);
+        paths.into_values().try_for_each(|path| sync_around(files, &path))
+    }
+}
+
 /// Flushes the file system of a path that may be gone by now.
-pub(crate) fn sync_around<F: Files>(files: &F, path: &Path) -> Result<()> {
+fn sync_around<F: Files>(files: &F, path: &Path) -> Result<()> {
     let mut at = Some(path);
     while let Some(here) = at {
         if let Ok(dir) = files.open(here, Access::ReadDirect) {
@@ -156,6 +173,7 @@ fn release_file<F: Files>(
         _ => {}
     }
     let modified = if attribute.moving { record.modified } else { stat.modified };
+    run.may_act(path)?;
     punch(files, &file, path, &stat, &attribute, modified)?;
     files.unlease(&file).map_err(|cause| in_use(cause, path))?;
     Ok(Some(stat.allocated))

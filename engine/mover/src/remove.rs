@@ -12,7 +12,7 @@ use dray_io::{Context, Files, Operation, World};
 use crate::archive::{lock, write_records};
 use crate::error::{Error, Result};
 use crate::feed::{Entry, Feed};
-use crate::release::{each_file, open_to_look, sync_around};
+use crate::release::{Touched, each_file, open_to_look};
 use crate::standing::{Standing, standing};
 use crate::tally::Run;
 
@@ -58,8 +58,11 @@ fn tell<W: World>(
     archive: &Archive<W::Files>,
     gone: Vec<(PathBuf, GoneRecord)>,
 ) -> Result<()> {
-    let Some((path, _)) = gone.first() else { return Ok(()) };
-    sync_around(world.files(), path)?;
+    let touched = Touched::default();
+    for (path, record) in &gone {
+        touched.note(Some(record.handle), path.clone());
+    }
+    touched.sync(world.files())?;
     let records: Vec<Record> = gone.into_iter().map(|(_, gone)| Record::Gone(gone)).collect();
     write_records(world, archive, &records, &[]).map(drop)
 }
@@ -97,6 +100,7 @@ fn remove_file<F: Files>(
         Standing::Foreign(_) => return Err(Error::ForeignAttribute { path: path.to_owned() }),
         Standing::Away { .. } => return Err(Error::NotResident { path: path.to_owned() }),
     };
+    run.may_act(path)?;
     files.remove_attribute(&file).during(Operation::WriteAttribute, path)?;
     Ok(Some(gone))
 }

@@ -7,7 +7,7 @@ use std::sync::{Mutex, PoisonError};
 use dray_io::RingCounters;
 use hdrhistogram::Histogram;
 
-use crate::error::Error;
+use crate::error::{Error, Result};
 
 /// Nanoseconds; the longest latency that is told apart: a minute.
 const LATENCY_MAX_NS: u64 = 60_000_000_000;
@@ -65,6 +65,12 @@ pub trait Watch: Sync {
     fn done(&self, _path: &Path, _bytes: u64) {}
     fn skipped(&self, _path: &Path, _why: &'static str) {}
     fn failed(&self, path: &Path, error: &Error);
+
+    /// Whether files may still be changed. Asked before each change that somebody else might make
+    /// meanwhile; who works under a lease says when it has ended.
+    fn may_act(&self) -> bool {
+        true
+    }
 }
 
 /// Tally and watcher together, as the mover carries them.
@@ -74,6 +80,11 @@ pub struct Run<'a> {
 }
 
 impl Run<'_> {
+    /// Fails if nothing may be changed any more.
+    pub(crate) fn may_act(&self, path: &Path) -> Result<()> {
+        if self.watch.may_act() { Ok(()) } else { Err(Error::LeaseEnded { path: path.to_owned() }) }
+    }
+
     pub(crate) fn done(&self, path: &Path, bytes: u64) {
         self.tally.files.fetch_add(1, Ordering::Relaxed);
         self.watch.done(path, bytes);
@@ -84,7 +95,7 @@ impl Run<'_> {
     }
 
     /// Counts a file of whose outcome only the caller is told.
-    pub(crate) fn counted<T>(&self, outcome: Result<T, Error>) -> Result<T, Error> {
+    pub(crate) fn counted<T>(&self, outcome: Result<T>) -> Result<T> {
         let counter = if outcome.is_ok() { &self.tally.files } else { &self.tally.failed };
         counter.fetch_add(1, Ordering::Relaxed);
         outcome

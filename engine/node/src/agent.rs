@@ -5,7 +5,7 @@ use std::time::Duration;
 use dray_client::{Client, Pushed};
 use dray_io::World;
 use dray_wire::messages::{Join, Order, OrderRefused, Renew};
-use dray_wire::{Epoch, List, Message, Text};
+use dray_wire::{Epoch, List, Message, Reason, Text};
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::task::JoinSet;
 use tokio::time::MissedTickBehavior;
@@ -75,9 +75,15 @@ impl Agent {
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         // Dropped with the connection: an answer that comes late must not bring the lease back.
         let mut renewals = JoinSet::new();
+        let mut stopping = *stop.borrow();
         let outcome = loop {
+            if stopping && self.worker.under_way() == 0 && self.reports.is_empty() {
+                break Ok(());
+            }
             tokio::select! {
                 message = pushed.recv() => match message {
+                    // What has begun is ended and reported under the lease; nothing new is begun.
+                    Some(Message::Order(order)) if stopping => leave(client, &order).await?,
                     Some(message) => self.take(client, message).await?,
                     None => break Err(dray_client::Error::Closed),
                 },
@@ -94,7 +100,8 @@ impl Agent {
                     renewals.spawn(self.renewal(client));
                 }
                 Some(Ok(renewed)) = renewals.join_next() => self.renewed(renewed),
-                _ = stop.changed() => break Ok(()),
+                _ = stop.changed(), if !stopping => stopping = true,
+                () = tokio::time::sleep(LOOK), if stopping => {}
             }
         };
         self.worker.lease().end();
@@ -172,4 +179,16 @@ impl Agent {
             Err(error) => tracing::warn!(%error, "the lease was not renewed"),
         }
     }
+}
+
+/// Leaves an order to other nodes.
+async fn leave(client: &Client, order: &Order) -> dray_client::Result<()> {
+    let refused = OrderRefused {
+        epoch: order.epoch,
+        order: order.order,
+        reason: Reason::BUSY,
+        text: Text::new("this node is being stopped"),
+        ..OrderRefused::default()
+    };
+    client.tell(refused).await
 }

@@ -19,6 +19,7 @@ use tokio::sync::watch;
 use crate::agent::{Agent, EVERYWHERE};
 use crate::config::{Config, Hash, Mode, RingKind};
 use crate::machine::{Machine, MachineOptions};
+use crate::node::ALONE_NS;
 use crate::places::Places;
 use crate::service;
 use crate::worker::{Setup, Worker};
@@ -129,7 +130,7 @@ fn archives_of(
 
 /// How this node reaches the coordinator.
 enum Way {
-    Here(UnixStream),
+    Here,
     There { address: Address, credentials: Credentials },
 }
 
@@ -171,8 +172,8 @@ impl Daemon {
         let coordinates = alone || config.cluster.coordinator == name;
         let (server, way) = if coordinates {
             let server = start_server(config, &name, cluster, &socket, &allow_uids, &credentials)?;
-            let (own, service) = (server.attach()?, server.attach()?);
-            (Some((server, service)), Way::Here(own))
+            let service = server.attach()?;
+            (Some((server, service)), Way::Here)
         } else {
             let coordinator = config.cluster.nodes.get(&config.cluster.coordinator);
             let address = coordinator.cloned();
@@ -196,6 +197,20 @@ impl Daemon {
         Ok(())
     }
 
+    async fn connect(&self) -> dray_client::Result<(Client, Pushed)> {
+        let options = Options { cluster: self.cluster, ..Options::node(&self.name) };
+        match (&self.way, &self.server) {
+            (Way::There { address, credentials }, _) => {
+                Client::connect(address, Some(credentials), &options).await
+            }
+            (Way::Here, Some((server, _))) => {
+                let link = server.attach().map_err(|_| dray_client::Error::Closed)?;
+                over(link, &options).await
+            }
+            (Way::Here, None) => unreachable!("who coordinates has a server"),
+        }
+    }
+
     async fn serve(&mut self, mut stopped: watch::Receiver<bool>) -> Result<(), DaemonError> {
         if let Some((_, service)) = &self.server {
             let link = service.try_clone().map_err(DaemonError::Thread)?;
@@ -213,7 +228,7 @@ impl Daemon {
         }
         loop {
             let served = tokio::select! {
-                connected = connect(&self.way, &self.name, self.cluster) => match connected {
+                connected = self.connect() => match connected {
                     Ok((client, pushed)) => {
                         self.agent.serve(&client, pushed, &mut stopped).await
                     }
@@ -224,7 +239,6 @@ impl Daemon {
             self.agent.settle().await;
             match served {
                 Ok(()) => return Ok(()),
-                Err(error) if matches!(self.way, Way::Here(_)) => return Err(error.into()),
                 Err(error) => tracing::warn!(%error, "no coordinator: trying again"),
             }
             tokio::select! {
@@ -259,6 +273,12 @@ fn start_server(
     let seconds = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
     let epoch = Epoch(seconds.as_secs());
     let mut setup = CoreSetup { cluster, name: name.to_owned(), epoch, ..CoreSetup::default() };
+    if config.cluster.mode == Mode::Standalone {
+        setup.lease_ns = ALONE_NS;
+    } else {
+        // Nodes may still be doing what an earlier coordinator ordered.
+        setup.grace_ns = setup.lease_ns + setup.lease_ns / 4;
+    }
     if config.cluster.split_bytes > 0 {
         setup.split_bytes = config.cluster.split_bytes;
     }
@@ -286,19 +306,6 @@ async fn over(link: UnixStream, options: &Options) -> dray_client::Result<(Clien
     let link = tokio::net::UnixStream::from_std(link);
     let link = link.map_err(|_| dray_client::Error::Closed)?;
     Client::over(Stream::from(link), options).await
-}
-
-async fn connect(way: &Way, name: &str, cluster: Cluster) -> dray_client::Result<(Client, Pushed)> {
-    let options = Options { cluster, ..Options::node(name) };
-    match way {
-        Way::Here(link) => {
-            let link = link.try_clone().map_err(|_| dray_client::Error::Closed)?;
-            over(link, &options).await
-        }
-        Way::There { address, credentials } => {
-            Client::connect(address, Some(credentials), &options).await
-        }
-    }
 }
 
 /// The first frame of a program, if it is a client's *Hello*: the coordinator sees the certificate

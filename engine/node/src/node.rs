@@ -11,7 +11,7 @@ use dray_client::Stream;
 use dray_fs::LinuxFiles;
 use dray_io::World;
 use dray_mover::Tally;
-use dray_server::Server;
+use dray_server::{CoreSetup, Server};
 use tokio::sync::watch;
 
 use crate::config::{ArchiveConfig, Config};
@@ -33,6 +33,9 @@ pub enum NodeError {
     #[error("cannot start a thread of the node: {0}")]
     Thread(io::Error),
 }
+
+/// The lease of a node beside its own coordinator, with no other: a day.
+pub(crate) const ALONE_NS: u64 = 86_400_000_000_000;
 
 /// Engine and coordinator in this process: what there is where no daemon runs.
 pub struct Standalone {
@@ -64,7 +67,9 @@ impl Standalone {
         let member =
             Member::new(MemberSetup { name, machine, archives, places, file_systems, unit, hash });
         let figures = member.watch();
-        let server = Server::start(dray_server::CoreSetup::default())?;
+        // Nobody else could take the work: being stopped for a while is no reason to lose it.
+        let setup = CoreSetup { lease_ns: ALONE_NS, ..CoreSetup::default() };
+        let server = Server::start(setup)?;
         let link = server.attach()?;
         let (stop, stopped) = watch::channel(false);
         let thread = std::thread::Builder::new().name("node".to_owned());
@@ -75,6 +80,11 @@ impl Standalone {
     /// A link to the coordinator, for a client.
     pub fn attach(&self) -> Result<UnixStream, NodeError> {
         Ok(self.server.attach()?)
+    }
+
+    /// Whether the node has ended before it was told to.
+    pub fn is_over(&self) -> bool {
+        self.thread.as_ref().is_none_or(JoinHandle::is_finished)
     }
 
     /// Its figures, while they grow.

@@ -30,6 +30,8 @@ pub struct Managed {
 #[derive(Debug, Clone, Default)]
 pub struct Places {
     pub managed: Vec<Managed>,
+    /// Directories of archives, which are nobody's files.
+    pub excluded: Vec<PathBuf>,
 }
 
 /// Why an item of an order cannot be found.
@@ -80,10 +82,19 @@ impl Places {
                 managed.push(Managed { path, archive, file_system, name });
             }
         }
-        Self { managed }
+        let directories = config.archive.iter().filter_map(|archive| archive.directory.as_ref());
+        let excluded = directories.filter_map(|path| std::fs::canonicalize(path).ok()).collect();
+        Self { managed, excluded }
     }
 
+    /// `None` for what lies elsewhere, and for the archives. A name that does not say plainly where
+    /// it leads, by `..` or from wherever this runs, is none.
     fn of_path(&self, path: &Path) -> Option<&Managed> {
+        use std::path::Component::{Normal, RootDir};
+        let plain = path.components().all(|it| matches!(it, Normal(_) | RootDir));
+        if !plain || self.excluded.iter().any(|archive| path.starts_with(archive)) {
+            return None;
+        }
         let within = self.managed.iter().filter(|managed| path.starts_with(&managed.path));
         within.max_by_key(|managed| managed.path.components().count())
     }
@@ -158,4 +169,22 @@ fn kind_at(files: &LinuxFiles, path: &Path) -> Result<Kind, NotFound> {
         reason: Reason::FAILED,
         text: format!("{fault}\n{}", fault.advice()),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_plain_names_below_a_managed_directory_lead_to_a_file() {
+        let path = PathBuf::from("/managed");
+        let (archive, file_system, name) = (0, [0; 16], String::new());
+        let managed = vec![Managed { path, archive, file_system, name }];
+        let places = Places { managed, excluded: vec![PathBuf::from("/managed/archive")] };
+        let leads = |path: &str| places.of_path(Path::new(path)).is_some();
+        assert!(leads("/managed/a/b"));
+        for other in ["/managed/../etc/passwd", "/etc/passwd", "managed/a", "/managed/archive/1"] {
+            assert!(!leads(other), "{other}");
+        }
+    }
 }

@@ -14,6 +14,8 @@ use crate::places::Places;
 /// Events fetched at once, and how long one waits for the first.
 const EVENTS: u32 = 256;
 const WAIT: Duration = Duration::from_secs(30);
+/// After a refusal, before it is tried again.
+const AGAIN: Duration = Duration::from_secs(1);
 /// What a blocked reader gets when his data cannot be had.
 const EIO: u32 = 5;
 
@@ -47,13 +49,24 @@ pub(crate) async fn run(
     }
     let (sender, asked) = mpsc::unbounded_channel();
     for (name, file_systems) in by_name {
-        let session = session_of(&client, name).await?;
-        for file_system in file_systems {
-            client.set_disposition(session, file_system, &BLOCKED).await?;
-        }
-        tokio::spawn(fetch(client.clone(), session, sender.clone()));
+        let session = open(&client, name, &file_systems).await?;
+        let what = (name.to_owned(), file_systems);
+        tokio::spawn(fetch(client.clone(), session, what, sender.clone()));
     }
     respond(client, pushed, asked).await
+}
+
+/// Makes sure of the session of a managed file system, and that its events go there.
+async fn open(
+    client: &Client,
+    name: &str,
+    file_systems: &[[u8; 16]],
+) -> dray_client::Result<SessionId> {
+    let session = session_of(client, name).await?;
+    for file_system in file_systems {
+        client.set_disposition(session, *file_system, &BLOCKED).await?;
+    }
+    Ok(session)
 }
 
 /// The session with this name: one that is there is taken over, with what is outstanding.
@@ -70,15 +83,23 @@ async fn session_of(client: &Client, name: &str) -> dray_client::Result<SessionI
 /// Turns events into restores.
 async fn fetch(
     client: Client,
-    session: SessionId,
+    mut session: SessionId,
+    (name, file_systems): (String, Vec<[u8; 16]>),
     asked: mpsc::UnboundedSender<(RequestId, Waiting)>,
 ) {
     loop {
         let events = match client.events(session, EVENTS, WAIT).await {
             Ok(events) => events,
+            Err(dray_client::Error::Closed) => return,
             Err(error) => {
-                tracing::info!(%session, %error, "no more events");
-                return;
+                tracing::warn!(%session, %error, "cannot fetch events");
+                tokio::time::sleep(AGAIN).await;
+                // Somebody may have taken the session over: readers still wait for dray.
+                match open(&client, &name, &file_systems).await {
+                    Ok(taken) => session = taken,
+                    Err(error) => tracing::error!(name, %error, "no session for events"),
+                }
+                continue;
             }
         };
         let events: Vec<Event> = events.into_iter().filter(|it| it.token != Token::NONE).collect();

@@ -121,3 +121,17 @@ fn a_node_that_refuses_for_its_own_reasons_is_passed_over() {
     let outcomes = all.outcomes(client);
     assert_eq!((outcomes[0].status, outcomes[0].reason), (Status::FAILED, Reason::NO_RIGHT));
 }
+
+#[test]
+fn a_new_coordinator_lets_old_leases_end_first() {
+    let setup = dray_core::Setup { grace_ns: 1_000 * MS, ..dray_core::Setup::default() };
+    let mut all = Parties::with(setup);
+    let client = all.client();
+    let session = all.session(client);
+    let (node, _) = all.node("a", 1);
+    all.submit(client, session, RESTORE, vec![item(1, 1)]);
+    all.sleep(900 * MS);
+    assert!(all.orders(node).is_empty());
+    all.sleep(200 * MS);
+    assert_eq!(all.orders(node).len(), 1);
+}

@@ -35,12 +35,14 @@ impl<W: World> Batch<'_, '_, W> {
         let file = files.open(path, Access::ReadDirect).during(Operation::Open, path)?;
         let (stat, standing) = standing(files, &file, path)?;
         entry.check(&stat)?;
-        let again = stat.links > 1 && (entry.link || self.shared.is_under_way(stat.handle));
+        let own = entry.handle.is_none();
+        let known = entry.link || (own && self.shared.is_under_way(stat.handle));
+        let again = stat.links > 1 && known;
         if !again && let Some(why) = refusal(&standing, path)? {
             self.shared.run.skipped(path, why);
             return Ok(None);
         }
-        if again || (stat.links > 1 && !self.shared.first_name(stat.handle)) {
+        if again || (stat.links > 1 && own && !self.shared.first_name(stat.handle)) {
             let archived = files.now().into();
             let link = LinkRecord { handle: stat.handle, archived, path: path.to_owned() };
             write_records(self.shared.world, self.shared.archive, &[Record::Link(link)], &[])?;

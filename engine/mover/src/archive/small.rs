@@ -120,7 +120,10 @@ impl<'a, 'w, W: World> Hand<'a, 'w, W> {
         let now = files.now();
         // Before the state is looked at: under its first name the file may be archived by now.
         let several = stat.kind != Kind::Directory && stat.links > 1;
-        let again = several && (entry.link || self.shared.is_under_way(stat.handle));
+        // Who orders by handle knows by himself which names are further ones: what was archived a
+        // moment ago under another name may have changed since.
+        let own = entry.handle.is_none();
+        let again = several && (entry.link || (own && self.shared.is_under_way(stat.handle)));
         if !again {
             if let Some(why) = refusal(&standing, path)? {
                 return Ok(Verdict::Skip(why));
@@ -133,7 +136,7 @@ impl<'a, 'w, W: World> Hand<'a, 'w, W> {
         if !self.pack.has_room(size) {
             return Ok(Verdict::NoRoom);
         }
-        if again || (several && !self.shared.first_name(stat.handle)) {
+        if again || (several && own && !self.shared.first_name(stat.handle)) {
             let archived = PackedTime::from(now);
             let link = LinkRecord { handle: stat.handle, archived, path: path.to_owned() };
             self.hold(Record::Link(link), entry, None);

@@ -43,6 +43,7 @@ impl<W: World> Batch<'_, '_, W> {
         stretch.flush(files, written)?;
         let (target, record) = (&stretch.target, &stretch.record);
         let (_, present) = target.goal(stretch.wanted);
+        self.shared.run.may_act(&target.path)?;
         target.settle(files, archive, record, stretch.place, present)?;
         Ok(bytes)
     }

@@ -20,7 +20,7 @@ use dray_io::{Kind, World};
 use crate::archive::lock;
 use crate::error::{Error, Result};
 use crate::feed::{Entry, Feed, Queue};
-use crate::release::{open_to_look, sync_around};
+use crate::release::{Touched, open_to_look};
 use crate::standing::{Standing, standing};
 use crate::tally::Run;
 
@@ -60,7 +60,10 @@ pub fn restore<W: World>(
         let queue = Queue::new(feed, run);
         let mut wanted = shared.plan(&queue);
         let over = queue.is_over();
-        let last = wanted.last().map(|wanted| wanted.entry.path.clone());
+        let touched = Touched::default();
+        for wanted in &wanted {
+            touched.note(wanted.entry.handle, wanted.entry.path.clone());
+        }
         wanted.sort_by_key(|wanted| wanted.manifest);
         while !wanted.is_empty() {
             let later = shared.set_aside(&mut wanted);
@@ -73,9 +76,7 @@ pub fn restore<W: World>(
             }
             wanted = later;
         }
-        if let Some(last) = last {
-            sync_around(world.files(), &last)?;
-        }
+        touched.sync(world.files())?;
         if over {
             return Ok(());
         }

@@ -310,6 +310,7 @@ impl<W: World> Work<W::Ring> for Core<'_, '_, W> {
 
     /// Wrong data is never written, not even for a moment.
     fn check(&mut self, piece: &Piece<W::Files>, place: Place, bytes: &[u8]) -> Result<()> {
+        self.shared.run.may_act(&piece.stretch.target.path)?;
         let first = sum::sums_in(place.offset);
         let sums = &piece.sums[place.span][first..first + sum::sums_in(bytes.len() as u64)];
         match sum::first_bad_block(bytes, sums) {

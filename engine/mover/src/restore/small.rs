@@ -97,7 +97,11 @@ impl<W: World> Hand<'_, '_, W> {
             let path = &member.target.path;
             let place = (member.target.attribute.manifest.volume, member.segment);
             let archive = self.shared.archive;
-            match member.target.settle(files, archive, &member.record, place, None) {
+            let settled =
+                self.shared.run.may_act(path).and_then(|()| {
+                    member.target.settle(files, archive, &member.record, place, None)
+                });
+            match settled {
                 Ok(()) => {
                     self.latency.record(self.shared.world.ticks().saturating_sub(began));
                     self.shared.run.moved(member.record.size);
@@ -235,6 +239,7 @@ impl<W: World> Hand<'_, '_, W> {
     /// Verifies and writes the missing ranges of one file.
     fn write(&mut self, member: &mut Member<W::Files>, window: Option<Range>) -> Result<()> {
         let (files, archive) = (self.shared.world.files(), self.shared.archive);
+        self.shared.run.may_act(&member.target.path)?;
         let place = (member.target.attribute.manifest.volume, member.segment);
         let Member { target, record, .. } = member;
         let in_window = |extent: &Extent| {
@@ -283,6 +288,7 @@ impl<W: World> Hand<'_, '_, W> {
         let (files, archive) = (self.shared.world.files(), self.shared.archive);
         let mut buffer = Aligned::new(0);
         for range in todo {
+            self.shared.run.may_act(&target.path)?;
             archive.read(files, record, place, *range, &mut buffer, &mut |at, bytes| {
                 files.write_at(&target.file, bytes, at).during_at(
                     Operation::Write,

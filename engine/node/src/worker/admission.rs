@@ -37,7 +37,7 @@ impl Admission {
     /// A coordinator is there, or another. What an older one granted is worth nothing.
     //= docs/wire.md#w-65
     pub fn begin(&mut self, epoch: Epoch) {
-        *self = Self { epoch: self.epoch.max(epoch), last: self.last, ..Self::default() };
+        *self = Self { epoch, last: self.last, ..Self::default() };
     }
 
     /// Whatever is of a newer epoch says that there is another coordinator.

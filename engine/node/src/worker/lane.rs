@@ -166,6 +166,10 @@ impl Watch for Batch<'_> {
         }
         self.answer(path, failed(error));
     }
+
+    fn may_act(&self) -> bool {
+        self.shared.lease.left_ns() > 0
+    }
 }
 
 /// Tasks as the mover takes them.

@@ -128,6 +128,7 @@ pub(crate) fn failed(error: &dray_mover::Error) -> ItemResult {
     use dray_mover::Error;
     let reason = match error {
         Error::AnotherFile { .. } => Reason::WRONG_FILE,
+        Error::LeaseEnded { .. } => Reason::LEASE_ENDED,
         Error::Archive(Archive::Damaged { .. } | Archive::DamagedData { .. }) => Reason::DAMAGE,
         Error::Archive(Archive::AllInUse { .. }) => Reason::LATER,
         other if other.is_transient() => Reason::LATER,

@@ -17,10 +17,14 @@ use super::order::{Task, done, ended, failed, nothing, receipt};
 use crate::machine::OneCore;
 
 /// Outcomes come another way.
-struct Quiet;
+struct Quiet<'a>(&'a Shared);
 
-impl Watch for Quiet {
+impl Watch for Quiet<'_> {
     fn failed(&self, _path: &std::path::Path, _error: &dray_mover::Error) {}
+
+    fn may_act(&self) -> bool {
+        self.0.lease.left_ns() > 0
+    }
 }
 
 fn bad_receipt(why: &str) -> ItemResult {
@@ -100,7 +104,7 @@ fn finish(shared: &Shared, archive: usize, task: &Task) -> ItemResult {
     };
     let Some((stamp, parts)) = receipts.split_first() else { return bad_receipt("it is empty") };
     let (machine, archive) = (&shared.machine, &shared.archives[archive]);
-    let run = Run { tally: &shared.tally, watch: &Quiet };
+    let run = Run { tally: &shared.tally, watch: &Quiet(shared) };
     let finished = if task.order.verb == Verb::ARCHIVE {
         let decoded = ArchiveStamp::decode(stamp).and_then(|stamp| {
             let parts = parts.iter().map(|part| decode_parts(part));
@@ -136,7 +140,7 @@ pub(crate) fn parts(shared: &Shared, archive: usize, core: usize, tasks: &Receiv
 
 fn part(shared: &Shared, world: &OneCore<'_>, archive: usize, task: &Task) -> ItemResult {
     let Some(range) = task.entry.range else { return bad_receipt("a part has no range") };
-    let run = Run { tally: &shared.tally, watch: &Quiet };
+    let run = Run { tally: &shared.tally, watch: &Quiet(shared) };
     let archive = &shared.archives[archive];
     let heard = std::sync::Mutex::new(None);
     let hear = |result: ItemResult| {

@@ -76,7 +76,7 @@ impl Site {
             name: "n1".to_owned(),
             machine,
             archives: vec![archive],
-            places: Places { managed: vec![managed] },
+            places: Places { managed: vec![managed], excluded: Vec::new() },
             file_systems: vec![file_system],
             unit: RingSetup::default().slot_bytes,
             hash: false,
