@@ -237,6 +237,9 @@ impl Daemon {
                 _ = stopped.changed() => Ok(()),
             };
             self.agent.settle().await;
+            if *stopped.borrow() {
+                return Ok(());
+            }
             match served {
                 Ok(()) => return Ok(()),
                 Err(error) => tracing::warn!(%error, "no coordinator: trying again"),
