@@ -164,3 +164,63 @@ fn a_daemon_that_is_killed_leaves_what_the_next_can_go_on_with() {
     before.assert_same(&Snapshot::take(&again.place.fs));
     assert!(again.stop());
 }
+
+#[test]
+fn a_cancelled_file_is_as_before_or_done() {
+    let here = Running::start();
+    for number in 0..20 {
+        fs::create_dir(here.place.file(&format!("d{number}"))).unwrap();
+    }
+    for number in 0..3000 {
+        write_file(&here.place.file(&format!("d{}/f{number}", number % 20)), number, 15_000);
+    }
+    let before = Snapshot::take(&here.place.fs);
+    let mut cancelled = 0;
+    for (word, old, new) in
+        [("archive", "resident", "archived"), ("release", "archived", "released")]
+    {
+        // Slow enough for a queue to build up.
+        limit(&here, 60 << 20);
+        let output = std::thread::scope(|scope| {
+            let run = scope.spawn(|| here.place.all(word));
+            while !run.is_finished() {
+                cancel_some(&here);
+            }
+            run.join().unwrap()
+        });
+        limit(&here, 0);
+        let json = output.json();
+        let count = |name: &str| json[name].as_u64().unwrap();
+        cancelled += count("failed");
+        let states = here.place.states();
+        assert_eq!(states.count(&[old, new]), states.0.len(), "{word}");
+        here.place.patiently(word);
+    }
+    assert!(cancelled > 0, "nothing was cancelled in time");
+    here.place.patiently("restore");
+    before.assert_same(&Snapshot::take(&here.place.fs));
+    assert!(here.stop());
+}
+
+/// Lets so many bytes per second be moved; 0 for any number.
+fn limit(here: &Running, bytes: u64) {
+    let directory = here.place.fs.to_str().unwrap();
+    here.json(&["node", "limit", directory, &bytes.to_string()]);
+}
+
+/// Takes back whatever is open at the moment.
+fn cancel_some(here: &Running) {
+    let open = here.json(&["request", "list", "--open", "--limit", "100"]);
+    let ids: Vec<String> = open["requests"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|request| request["request"].to_string())
+        .collect();
+    if !ids.is_empty() {
+        let words: Vec<&str> =
+            ["request", "cancel"].into_iter().chain(ids.iter().map(String::as_str)).collect();
+        // Some may be forgotten by the time they are named.
+        here.place.run(words);
+    }
+}
