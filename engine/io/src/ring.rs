@@ -50,6 +50,16 @@ pub trait Ring {
 
     /// The caller keeps `file` open until [`detach`](Self::detach).
     fn attach(&mut self, file: &Self::File) -> io::Result<Fixed>;
+    /// Both or neither.
+    fn attach_both(
+        &mut self,
+        source: &Self::File,
+        target: &Self::File,
+    ) -> io::Result<(Fixed, Fixed)> {
+        let source = self.attach(source)?;
+        let target = self.attach(target).inspect_err(|_| self.detach(source))?;
+        Ok((source, target))
+    }
     /// Panics if a request on it is under way.
     fn detach(&mut self, file: Fixed);
 

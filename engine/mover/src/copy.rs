@@ -191,13 +191,7 @@ impl<W: World> Work<W::Ring> for Core<'_, W> {
             }
         };
         drop(cursor);
-        let attached = ring.attach(self.source.file).and_then(|source| {
-            let target = ring.attach(self.target.file);
-            if target.is_err() {
-                ring.detach(source);
-            }
-            target.map(|target| (source, target))
-        });
+        let attached = ring.attach_both(self.source.file, self.target.file);
         let (source, target) = match attached {
             Ok(fixed) => fixed,
             Err(cause) => {

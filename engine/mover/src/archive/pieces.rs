@@ -239,13 +239,7 @@ impl<W: World> Work<W::Ring> for Core<'_, '_, W> {
     fn next(&mut self, ring: &mut W::Ring) -> Option<Lot<Self::Piece>> {
         loop {
             let piece = self.next_piece()?;
-            let attached = ring.attach(&piece.stretch.opened.file).and_then(|source| {
-                let target = ring.attach(piece.volume.file());
-                if target.is_err() {
-                    ring.detach(source);
-                }
-                target.map(|target| (source, target))
-            });
+            let attached = ring.attach_both(&piece.stretch.opened.file, piece.volume.file());
             let (source, target) = match attached {
                 Ok(fixed) => fixed,
                 Err(cause) => {

@@ -280,13 +280,7 @@ impl<W: World> Work<W::Ring> for Core<'_, '_, W> {
     fn next(&mut self, ring: &mut W::Ring) -> Option<Lot<Piece<W::Files>>> {
         loop {
             let piece = self.next_piece()?;
-            let attached = ring.attach(&piece.volume.file).and_then(|source| {
-                let target = ring.attach(&piece.stretch.target.file);
-                if target.is_err() {
-                    ring.detach(source);
-                }
-                target.map(|target| (source, target))
-            });
+            let attached = ring.attach_both(&piece.volume.file, &piece.stretch.target.file);
             match attached {
                 Ok((source, target)) => {
                     return Some(Lot {
