@@ -8,11 +8,10 @@ use dray_archive::catalog::Catalog;
 use dray_archive::{Archive, VolumePlace};
 use dray_fs::LinuxFiles;
 use dray_io::World;
-use dray_io::limits::SLOT_BYTES;
-use dray_node::{Machine, MachineOptions};
+use dray_node::{Machine, machine_of, unit_of};
 
 use crate::exit::Failure;
-use dray_node::config::{ArchiveConfig, Config, Hash, RingKind};
+use dray_node::config::{ArchiveConfig, Config, Hash};
 
 /// A machine and the figures of a run on it.
 pub(crate) struct Session {
@@ -58,17 +57,7 @@ impl Session {
     }
 
     pub(crate) fn with(config: Config) -> Self {
-        let mut options = MachineOptions {
-            cores: config.engine.cores,
-            hands: config.engine.hands,
-            ..MachineOptions::default()
-        };
-        options.ring.choice = match config.engine.ring {
-            RingKind::Auto => dray_node::RingChoice::Auto,
-            RingKind::Uring => dray_node::RingChoice::Uring,
-            RingKind::Blocking => dray_node::RingChoice::Blocking,
-        };
-        let machine = Machine::new(&options);
+        let machine = machine_of(&config);
         Self { machine, config, stopwatch: Stopwatch::start() }
     }
 
@@ -78,11 +67,7 @@ impl Session {
 
     /// Bytes per request.
     pub(crate) fn unit(&self) -> u32 {
-        let most = SLOT_BYTES as u32;
-        match self.config.engine.io_bytes {
-            0 => most,
-            bytes => bytes.min(most),
-        }
+        unit_of(&self.config)
     }
 
     /// Whether every file gets a strong hash.
@@ -167,17 +152,7 @@ impl Session {
 
 /// Where the volumes of an archive are.
 pub(crate) fn place(config: &ArchiveConfig) -> Result<VolumePlace, Failure> {
-    if let Some(directory) = &config.directory {
-        let path = std::fs::canonicalize(directory)
-            .with_context(|| format!("cannot find the archive {}", directory.display()))
-            .map_err(Failure::configuration)?;
-        return Ok(VolumePlace::Directory { path, volume_bytes: config.volume_bytes });
-    }
-    let luns = config.luns.iter().map(|lun| {
-        std::fs::canonicalize(lun).with_context(|| format!("cannot find {}", lun.display()))
-    });
-    let luns = luns.collect::<anyhow::Result<Vec<_>>>().map_err(Failure::configuration)?;
-    Ok(VolumePlace::Luns(luns))
+    Ok(config.place()?)
 }
 
 pub(crate) fn catalog_path(config: &ArchiveConfig) -> Result<PathBuf, Failure> {

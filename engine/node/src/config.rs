@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use dray_archive::VolumePlace;
 use dray_io::limits::{SUM_BLOCK, VOLUME_LEAST};
 use dray_link::Address;
 use serde::{Deserialize, Serialize};
@@ -158,6 +159,21 @@ pub struct FsConfig {
     pub name: Option<String>,
 }
 
+impl ArchiveConfig {
+    /// Where its volumes are, with every symbolic link resolved.
+    pub fn place(&self) -> Result<VolumePlace, ConfigError> {
+        let whole = |path: &PathBuf| {
+            std::fs::canonicalize(path)
+                .map_err(|cause| ConfigError::Archive { path: path.clone(), cause })
+        };
+        if let Some(directory) = &self.directory {
+            let volume_bytes = self.volume_bytes;
+            return Ok(VolumePlace::Directory { path: whole(directory)?, volume_bytes });
+        }
+        Ok(VolumePlace::Luns(self.luns.iter().map(whole).collect::<Result<_, _>>()?))
+    }
+}
+
 /// Why a configuration cannot be used.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -168,6 +184,8 @@ pub enum ConfigError {
     Wrong { path: PathBuf, why: String },
     #[error("cannot write {}: {cause}", path.display())]
     Write { path: PathBuf, cause: std::io::Error },
+    #[error("cannot find the archive {}: {cause}", path.display())]
+    Archive { path: PathBuf, cause: std::io::Error },
     #[error("{0}")]
     Invalid(String),
 }

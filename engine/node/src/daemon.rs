@@ -5,7 +5,7 @@ use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
-use dray_archive::{Archive, VolumePlace};
+use dray_archive::Archive;
 use dray_client::{Client, Options, Pushed, Stream};
 use dray_fs::LinuxFiles;
 use dray_io::World;
@@ -17,7 +17,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::sync::watch;
 
 use crate::agent::{Agent, EVERYWHERE};
-use crate::config::{Config, Hash, Mode, RingKind};
+use crate::config::{ArchiveConfig, Config, ConfigError, Hash, Mode, RingKind};
 use crate::machine::{Machine, MachineOptions};
 use crate::node::ALONE_NS;
 use crate::places::Places;
@@ -45,6 +45,8 @@ pub enum DaemonError {
     Client(#[from] dray_client::Error),
     #[error(transparent)]
     Link(#[from] dray_link::Error),
+    #[error(transparent)]
+    Config(#[from] ConfigError),
     #[error("{}: {cause}", path.display())]
     Path { path: PathBuf, cause: io::Error },
     #[error("cannot start a thread: {0}")]
@@ -61,7 +63,9 @@ impl DaemonError {
             Self::Server(error) => error.advice(),
             Self::Client(error) => error.advice(),
             Self::Link(error) => error.advice(),
-            Self::Path { .. } => "see that it is mounted, and that drayd may use it",
+            Self::Config(_) | Self::Path { .. } => {
+                "see that it is mounted, and that drayd may use it"
+            }
             Self::Thread(_) => "see the limit on processes",
             Self::Unknown(_) => "set node.name to one of them",
         }
@@ -108,23 +112,7 @@ fn archives_of(
     files: &LinuxFiles,
     config: &Config,
 ) -> Result<Vec<Archive<LinuxFiles>>, DaemonError> {
-    let whole = |path: &Path| {
-        std::fs::canonicalize(path)
-            .map_err(|cause| DaemonError::Path { path: path.to_owned(), cause })
-    };
-    let open = |archive: &crate::config::ArchiveConfig| {
-        let place = match &archive.directory {
-            Some(directory) => VolumePlace::Directory {
-                path: whole(directory)?,
-                volume_bytes: archive.volume_bytes,
-            },
-            None => {
-                let luns = archive.luns.iter().map(|lun| whole(lun));
-                VolumePlace::Luns(luns.collect::<Result<_, _>>()?)
-            }
-        };
-        Ok(Archive::open(files, &place)?)
-    };
+    let open = |archive: &ArchiveConfig| Ok(Archive::open(files, &archive.place()?)?);
     config.archive.iter().map(open).collect()
 }
 

@@ -230,7 +230,8 @@ fn a_queue_of_a_hundred_thousand_costs_little() {
 }
 
 #[test]
-#[ignore = "takes seconds, and its figures mean something with optimization only"]
+#[ignore = "its bounds are for optimized code: \
+            cargo test --release -p dray-core --test cost -- --ignored --nocapture"]
 fn a_queue_of_a_million_costs_little() {
     costs(1000);
     for queued_first in [false, true] {
