@@ -21,8 +21,8 @@ use crate::output::Output;
 
 /// Data mover for hierarchical storage.
 ///
-/// Moves file data between LUNs, files and an archive of self-describing volumes. Without a
-/// cluster everything runs in this process.
+/// Moves file data between LUNs, files and an archive of self-describing volumes: through the
+/// daemon of this machine where the configuration names one, else in this process.
 #[derive(Debug, Parser)]
 #[command(name = "dray", version, after_help = exit::HELP)]
 struct Arguments {

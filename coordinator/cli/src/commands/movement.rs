@@ -172,8 +172,7 @@ pub(crate) fn release(
     let ask = Ask::new(Verb::RELEASE);
     let code = run("release", "releasing", ask, paths, config, output)?;
     output.say(
-        "released files read as zeros until they are restored: nothing recalls them by itself in \
-         standalone mode",
+        "released files read as zeros until they are restored: nothing recalls them by itself",
     );
     Ok(code)
 }
