@@ -1,7 +1,8 @@
 //! Trees as requests: walked, submitted, and their outcomes heard.
 
+mod batch;
+
 use std::collections::{HashMap, VecDeque};
-use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
@@ -11,23 +12,19 @@ use dray_fs::LinuxFiles;
 use dray_io::{Handle, Kind, Range};
 use dray_mover::{Entry, Walk};
 use dray_node::Standalone;
-use dray_node::places::{kind_to_wire, to_wire};
-use dray_wire::messages::{Item, KIND_LINK, Outcome, Submit};
-use dray_wire::{Class, List, Message, Name, Reason, RequestId, Status, Verb};
+use dray_wire::messages::{Outcome, Submit};
+use dray_wire::{Class, List, Message, Reason, RequestId, Status, Verb};
 
 use crate::door::{Door, refused};
 use crate::exit::Failure;
 use crate::look::{Found, look_all};
 use crate::output::Reporter;
+use crate::requests::batch::{BATCH, Batch};
 
 /// Files submitted and not ended: what this process remembers of a tree of any size.
 const OPEN: usize = 16_384;
 /// Between looks whether the node of this process is still there.
 const LOOK: Duration = Duration::from_secs(1);
-/// Files submitted at once. A directory's worth: the first of them should not wait for long.
-const BATCH: usize = 256;
-/// Names in one submission, in bytes: well within a frame.
-const BATCH_NAMES: usize = 512 << 10;
 
 /// What is to be done to every file.
 #[derive(Debug, Clone, Copy)]
@@ -317,40 +314,4 @@ impl Tree<'_> {
 
 fn closed() -> Failure {
     refused(dray_client::Error::Closed)
-}
-
-/// Items that go out together.
-#[derive(Default)]
-struct Batch {
-    items: Vec<Item>,
-    entries: Vec<(PathBuf, Option<Handle>)>,
-    first_names: Vec<Handle>,
-    names: usize,
-}
-
-impl Batch {
-    fn is_full(&self) -> bool {
-        self.items.len() >= BATCH || self.names >= BATCH_NAMES
-    }
-
-    fn add(&mut self, found: Found, range: Option<Range>, link: bool) {
-        let Found { entry: Entry { path, kind, handle, .. }, size, place, .. } = found;
-        let name = path.as_os_str().as_bytes();
-        self.names += name.len();
-        // A longer one could not have been opened.
-        let name = Name::new(name).unwrap_or_default();
-        let (offset, length) = range.map_or((0, 0), |range| (range.start, range.len()));
-        self.items.push(Item {
-            handle: handle.map(to_wire).unwrap_or_default(),
-            size: if link { 0 } else { size },
-            lun: place.0,
-            place: place.1,
-            offset,
-            length,
-            kind: if link { KIND_LINK } else { kind_to_wire(kind) },
-            name,
-            ..Item::default()
-        });
-        self.entries.push((path, handle));
-    }
 }
