@@ -6,11 +6,12 @@ use dray_tidy::findings::Findings;
 use dray_tidy::{repo, source, workspace};
 
 /// Name, and what it may depend on. `EVERYTHING` is for tests and tools.
-const ARROWS: [(&str, &[&str]); 17] = [
+const ARROWS: [(&str, &[&str]); 18] = [
     ("dray-io", &[]),
     ("dray-wire", &[]),
     ("dray-core", &["dray-wire"]),
     ("dray-link", &[]),
+    ("dray-store", &[]),
     ("dray-client", &["dray-wire", "dray-link"]),
     ("dray-server", &["dray-wire", "dray-core", "dray-link"]),
     ("dray-ring", &["dray-io"]),
