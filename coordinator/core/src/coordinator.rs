@@ -264,7 +264,7 @@ impl Coordinator {
             version: VERSION,
             credits,
             frame_max: dray_wire::limits::BODY_MAX as u32,
-            lease_ms: self.lease_ms(),
+            lease_ms: u32::try_from(self.setup.lease_ns / 1_000_000).unwrap_or(u32::MAX),
             epoch: self.setup.epoch,
             cluster: own,
             name: Text::new(&self.setup.name),

@@ -11,12 +11,9 @@ use redb::{Database, ReadableDatabase as _};
 
 use crate::embedded::tables::{BLOCKS, Meta};
 use crate::error::{Error, Result};
-use crate::frame::{self, Packing};
+use crate::frame;
 use crate::span::Span;
 use crate::store::{Block, Store};
-
-/// Compressing costs more time than it saves here: docs/decisions/0011-redb-keeps-the-journal.md.
-const PACKING: Packing = Packing::Plain;
 
 /// A store of which one process at a time has the use.
 #[derive(Debug)]
@@ -93,7 +90,7 @@ impl Embedded {
         let frames: Vec<(u64, Vec<u8>)> = blocks
             .iter()
             .filter(|block| block.number >= after.first)
-            .map(|block| (block.number, frame::encode(block.number, &block.bytes, PACKING)))
+            .map(|block| (block.number, frame::encode(block.number, &block.bytes)))
             .collect();
         let meta = Meta { format: crate::error::FORMAT, cluster: self.cluster, epoch: self.epoch };
         let before = self.span;

@@ -38,6 +38,8 @@ pub enum Error {
     Content { number: u64, why: String },
     #[error("block {number} has {bytes} bytes, {BLOCK_BYTES} allowed")]
     TooLarge { number: u64, bytes: usize },
+    #[error("another coordinator leads: nothing more is kept for this one")]
+    Deposed,
     #[error("block {expected} comes next, not {found}")]
     Order { expected: u64, found: u64 },
 }
@@ -70,8 +72,14 @@ impl Error {
             | Self::BadBlock { .. }
             | Self::Missing { .. }
             | Self::Content { .. } => ANEW,
+            Self::Deposed => "it ends by itself; clients and nodes find the other",
             Self::TooLarge { .. } | Self::Order { .. } => "this is an error in dray: report it",
         }
+    }
+
+    /// Nothing will ever be kept any more: another has taken over.
+    pub fn is_deposed(&self) -> bool {
+        matches!(self, Self::Deposed)
     }
 
     /// From an error of the operating system.

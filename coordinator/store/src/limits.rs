@@ -1,7 +1,7 @@
 //! Limits of the stores, each with its argument.
 
-/// Bytes in a block. One has to fit into a request of etcd, 1.5 MiB unless configured otherwise,
-/// with its frame and where it does not get smaller by packing.
+/// Bytes in a block: a flush of one costs little more than one of a few bytes, and it is read whole
+/// to be rewritten.
 pub const BLOCK_BYTES: usize = 1 << 20;
 
 /// Bytes. What is read is read once and in order, what is written is written out at once: the

@@ -1,4 +1,6 @@
 //! The store in a file: the properties of every store, and what only a file can suffer.
+#![forbid(unsafe_code)]
+#![allow(clippy::unwrap_used)]
 
 #[path = "embedded/damage.rs"]
 mod damage;

@@ -38,7 +38,9 @@ impl Running {
         let config = fs::read_to_string(&place.config).unwrap();
         if !config.contains("[node]") {
             let node = format!("\n[node]\nname = \"here\"\nsocket = \"{}\"\n", socket.display());
-            fs::write(&place.config, config + &node).unwrap();
+            let store = place.path().join("store");
+            let store = format!("[store]\ndirectory = \"{}\"\n", store.display());
+            fs::write(&place.config, config + &node + &store).unwrap();
         }
         let log = place.path().join("log");
         let mut start = Command::new(daemon());

@@ -92,7 +92,7 @@ impl Model {
 }
 
 pub(crate) fn bytes(number: u64, size: usize) -> Vec<u8> {
-    let noisy = number % 2 == 0;
+    let noisy = number.is_multiple_of(2);
     let mut state = number.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
     (0..size)
         .map(|_| {
