@@ -21,6 +21,17 @@ pub(crate) struct Door {
     pub(crate) pushed: Option<Pushed>,
     /// Where there is no daemon.
     pub(crate) hosted: Option<Standalone>,
+    /// Where there is one: how to come to it again.
+    pub(crate) way: Option<Way>,
+}
+
+/// The way to a daemon, for when it was gone.
+#[derive(Debug)]
+pub(crate) struct Way {
+    pub(crate) address: Address,
+    pub(crate) options: Options,
+    /// What the session used is called.
+    pub(crate) info: String,
 }
 
 fn runtime() -> Result<Runtime, Failure> {
@@ -46,13 +57,13 @@ impl Door {
     pub(crate) fn to_daemon(config: &Config) -> Result<Option<Self>, Failure> {
         let Some(socket) = daemon(config) else { return Ok(None) };
         let runtime = runtime()?;
-        let options = Options::client("dray");
-        let connected =
-            runtime.block_on(Client::connect(&Address::Unix(socket.clone()), None, &options));
+        let (address, options) = (Address::Unix(socket.clone()), Options::client("dray"));
+        let connected = runtime.block_on(Client::connect(&address, None, &options));
         match connected {
             Ok((client, pushed)) => {
-                let (session, hosted) = (SessionId::NONE, None);
-                Ok(Some(Self { runtime, client, session, pushed: Some(pushed), hosted }))
+                let (session, pushed, hosted) = (SessionId::NONE, Some(pushed), None);
+                let way = Some(Way { address, options, info: String::new() });
+                Ok(Some(Self { runtime, client, session, pushed, hosted, way }))
             }
             // A machine that is alone does without.
             Err(_) if config.cluster.mode == Mode::Standalone => Ok(None),
@@ -76,7 +87,8 @@ impl Door {
             let session = client.create_session(info(command).as_bytes()).await?;
             Ok::<_, anyhow::Error>((client, pushed, session))
         })?;
-        Ok(Self { runtime, client, session, pushed: Some(pushed), hosted: Some(hosted) })
+        let (pushed, hosted) = (Some(pushed), Some(hosted));
+        Ok(Self { runtime, client, session, pushed, hosted, way: None })
     }
 
     /// Uses the daemon's session of a managed file system, or one that was named.
@@ -98,6 +110,9 @@ impl Door {
                 "the coordinator has no session for {file_system}: is it in its configuration?"
             ))
         })?;
+        if let Some(way) = &mut self.way {
+            way.info = wanted;
+        }
         Ok(())
     }
 
