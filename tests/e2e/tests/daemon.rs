@@ -23,16 +23,6 @@ impl Running {
         Self::over(Place::new())
     }
 
-    /// With a store for what was asked for.
-    fn start_durable() -> Self {
-        let place = Place::new();
-        let config = fs::read_to_string(&place.config).unwrap();
-        let store =
-            format!("\n[store]\ndirectory = \"{}\"\n", place.path().join("store").display());
-        fs::write(&place.config, config + &store).unwrap();
-        Self::over(place)
-    }
-
     fn over(place: Place) -> Self {
         let socket = place.path().join("socket");
         let config = fs::read_to_string(&place.config).unwrap();
@@ -179,7 +169,7 @@ fn a_daemon_that_is_killed_leaves_what_the_next_can_go_on_with() {
 
 #[test]
 fn a_command_goes_on_when_its_daemon_was_killed_and_comes_back() {
-    let mut here = Running::start_durable();
+    let mut here = Running::start();
     for number in 0..4000 {
         write_file(&here.place.file(&format!("f{number}")), number, 15_000);
     }
@@ -198,6 +188,8 @@ fn a_command_goes_on_when_its_daemon_was_killed_and_comes_back() {
     here.child.wait().unwrap();
     std::thread::sleep(Duration::from_millis(500));
     let again = Running::over(std::mem::take(&mut here.place));
+    // It has outlived the daemon, too.
+    limit(&again, 0);
     let output = archive.wait_with_output().unwrap();
     let said = String::from_utf8_lossy(&output.stderr);
     assert_eq!(said.matches("the connection to the coordinator has ended").count(), 1, "{said}");
