@@ -23,16 +23,6 @@ impl Running {
         Self::over(Place::new())
     }
 
-    /// With a store for what was asked for.
-    fn start_durable() -> Self {
-        let place = Place::new();
-        let config = fs::read_to_string(&place.config).unwrap();
-        let store =
-            format!("\n[store]\ndirectory = \"{}\"\n", place.path().join("store").display());
-        fs::write(&place.config, config + &store).unwrap();
-        Self::over(place)
-    }
-
     fn over(place: Place) -> Self {
         let socket = place.path().join("socket");
         let config = fs::read_to_string(&place.config).unwrap();
@@ -179,7 +169,7 @@ fn a_daemon_that_is_killed_leaves_what_the_next_can_go_on_with() {
 
 #[test]
 fn a_command_goes_on_when_its_daemon_was_killed_and_comes_back() {
-    let mut here = Running::start_durable();
+    let mut here = Running::start();
     for number in 0..4000 {
         write_file(&here.place.file(&format!("f{number}")), number, 15_000);
     }
