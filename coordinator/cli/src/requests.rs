@@ -20,8 +20,8 @@ use dray_wire::{Class, Message, Reason, RequestId, Status, Verb};
 use crate::door::{Door, refused};
 use crate::exit::Failure;
 use crate::look::{Found, look_all};
-use crate::output::Reporter;
-use crate::requests::again::Line;
+use crate::output::{Reporter, text_path};
+use crate::requests::again::{Accepted, Line};
 use crate::requests::batch::{BATCH, Batch};
 pub(crate) use crate::requests::totals::Totals;
 
@@ -53,9 +53,18 @@ enum Links {
     Archived,
 }
 
+/// A file that was asked for.
+struct Asked {
+    path: PathBuf,
+    /// Of the first of several names.
+    first: Option<Handle>,
+    /// It may have been asked for before, over a connection that ended.
+    twice: bool,
+}
+
 #[derive(Default)]
 struct Open {
-    paths: HashMap<RequestId, (PathBuf, Option<Handle>)>,
+    asked: HashMap<RequestId, Asked>,
     /// Outcomes that came before it was known what they were of.
     early: HashMap<RequestId, Outcome>,
     links: HashMap<Handle, Links>,
@@ -197,13 +206,13 @@ impl Tree<'_> {
         }
         self.wait_for(OPEN)?;
         let Batch { items, entries, first_names, .. } = std::mem::take(batch);
-        let (requests, turn) = self.ask_for(items)?;
+        let Accepted { requests, turn, twice } = self.ask_for(items)?;
         let mut early = Vec::new();
         {
             let mut open = self.locked();
             for (request, (path, handle)) in requests.iter().copied().zip(entries) {
                 let first = handle.filter(|handle| first_names.contains(handle));
-                open.paths.insert(request, (path, first));
+                open.asked.insert(request, Asked { path, first, twice });
                 early.extend(open.early.remove(&request));
             }
             // One submission at a time: what is left was heard of before, or asked for twice.
@@ -218,7 +227,7 @@ impl Tree<'_> {
     /// Waits until no more than so many are open.
     fn wait_for(&self, most: usize) -> Result<(), Failure> {
         let mut open = self.locked();
-        while open.paths.len() > most {
+        while open.asked.len() > most {
             if open.ended {
                 return Err(closed());
             }
@@ -269,13 +278,15 @@ impl Tree<'_> {
 
     fn hear(&self, outcome: Outcome) {
         let mut open = self.locked();
-        let Some((path, first)) = open.paths.remove(&outcome.request) else {
+        let Some(Asked { path, first, twice }) = open.asked.remove(&outcome.request) else {
             open.early.insert(outcome.request, outcome);
             return;
         };
         if let Some(handle) = first {
-            // Unless it is new in the archive, its names are what they were.
-            let archived = outcome.status == Status::DONE;
+            // Unless it is new in the archive, its names are what they were. If it was asked for
+            // twice, it is new by the first.
+            let archived =
+                outcome.status == Status::DONE || twice && outcome.status == Status::NOTHING;
             let next = if archived { Some(Links::Archived) } else { None };
             let waiting = match next {
                 Some(next) => open.links.insert(handle, next),
@@ -296,8 +307,8 @@ impl Tree<'_> {
             }
             Status::NOTHING => drop(count(&self.totals.skipped, 1)),
             _ => {
-                let text = outcome.text.as_str();
-                let (error, advice) = text.split_once('\n').unwrap_or((text, ""));
+                let text = text_of(&outcome, &path);
+                let (error, advice) = text.split_once('\n').unwrap_or((&text, ""));
                 self.failed(&path, error, advice, outcome.reason);
             }
         }
@@ -307,6 +318,15 @@ impl Tree<'_> {
         self.totals.failed.fetch_add(1, Ordering::Relaxed);
         self.reporter.failed(path, error, advice, reason);
     }
+}
+
+/// Why it was not done. Of what had ended before this connection began only the reason is known.
+fn text_of(outcome: &Outcome, path: &Path) -> String {
+    if outcome.text.as_str().is_empty() {
+        let (path, status, reason) = (text_path(path), outcome.status, outcome.reason);
+        return format!("{path}: {status} ({reason})\nsee the logs of the nodes");
+    }
+    outcome.text.as_str().to_owned()
 }
 
 fn closed() -> Failure {

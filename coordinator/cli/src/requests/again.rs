@@ -28,44 +28,71 @@ impl Line {
     }
 }
 
+/// What came of a submission.
+pub(super) struct Accepted {
+    pub(super) requests: Vec<RequestId>,
+    /// That of the connection.
+    pub(super) turn: u64,
+    /// It may have been accepted before, with nobody to hear it.
+    pub(super) twice: bool,
+}
+
 impl Tree<'_> {
     fn line(&self) -> MutexGuard<'_, Line> {
         self.line.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Submits, over as many connections as it takes; the requests, and the turn they were
-    /// accepted in.
-    pub(super) fn ask_for(&self, items: Vec<Item>) -> Result<(Vec<RequestId>, u64), Failure> {
+    /// Submits, over as many connections as it takes, and however often it is told to ask later.
+    /// For that there is the same limit: each of these refusals says that a part of the cluster
+    /// does not keep up, and one that has let nothing in for so long is stuck.
+    pub(super) fn ask_for(&self, items: Vec<Item>) -> Result<Accepted, Failure> {
         let Ask { verb, class, flags, .. } = self.ask;
         let (items, tenant) = (List(items), rustix::process::getuid().as_raw());
         let submit = Submit { tenant, class, verb, flags, items, ..Submit::default() };
-        let mut since = None;
+        let (mut since, mut twice) = (None, false);
         loop {
             let Line { client, session, turn } = self.line().clone();
             // It may have been accepted with nobody to hear it. The same movement twice is
             // harmless: the second waits for the first, and finds nothing to do.
             let asked = client.submit_as(Submit { session, ..submit.clone() });
             let error = match self.door.runtime.block_on(asked) {
-                Ok(requests) => return Ok((requests, turn)),
+                Ok(requests) => return Ok(Accepted { requests, turn, twice }),
                 Err(error) => error,
             };
+            twice |= error.is_of_connection();
             let pause = error.retry_after().map_or(AGAIN, |it| it.max(AGAIN));
             let until = *since.get_or_insert_with(Instant::now) + PATIENCE;
-            if !self.may_pass(&error, session) || Instant::now() + pause > until {
+            if !self.may_pass(&error) || Instant::now() + pause > until {
                 return Err(refused(error));
             }
             if self.locked().ended {
                 return Err(closed());
             }
             std::thread::sleep(pause);
+            if error.reason() == Some(Reason::NO_SESSION) {
+                self.find_session(turn);
+            }
         }
     }
 
     /// Whether asking again may help.
-    fn may_pass(&self, error: &Error, session: SessionId) -> bool {
-        let of_connection = self.door.way.is_some() && error.is_of_connection();
-        // A session that another turn has replaced is no session of the coordinator's any more.
-        of_connection || error.retry_after().is_some() || self.line().session != session
+    fn may_pass(&self, error: &Error) -> bool {
+        let there = self.door.way.is_some();
+        there && (error.is_of_connection() || error.reason() == Some(Reason::NO_SESSION))
+            || error.retry_after().is_some()
+    }
+
+    /// A session may have another id now: dray's own service takes it over whenever a coordinator
+    /// begins.
+    fn find_session(&self, turn: u64) {
+        let (Some(way), line) = (&self.door.way, self.line().clone()) else { return };
+        let found = line.client.find_session(line.session, way.info.as_bytes());
+        if let Ok(Some(session)) = self.door.runtime.block_on(found) {
+            let mut line = self.line();
+            if line.turn == turn {
+                line.session = session;
+            }
+        }
     }
 
     /// Asks for the outcomes of requests that were accepted over a connection that has been
@@ -122,7 +149,7 @@ impl Tree<'_> {
     }
 
     fn open_but(&self, known: &HashSet<RequestId>) -> Vec<RequestId> {
-        self.locked().paths.keys().filter(|it| !known.contains(it)).copied().collect()
+        self.locked().asked.keys().filter(|it| !known.contains(it)).copied().collect()
     }
 
     async fn watch(&self, client: &Client, requests: &[RequestId]) -> Result<(), Error> {
