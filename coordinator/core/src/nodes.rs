@@ -114,8 +114,12 @@ impl Node {
     pub(crate) fn has_room(&self, lane: Lane) -> bool {
         let window = &self.lanes[lane as usize];
         let orders = WINDOW_ORDERS * u32::from(self.cores.max(1));
-        let may_act = self.connection.is_some() && !self.lapsed;
-        may_act && window.orders < orders && window.items < WINDOW_ITEMS
+        self.may_act() && window.orders < orders && window.items < WINDOW_ITEMS
+    }
+
+    /// Whether it takes orders, as far as is known.
+    pub(crate) fn may_act(&self) -> bool {
+        self.connection.is_some() && !self.lapsed
     }
 
     pub(crate) fn credit(&mut self, core: u16, bytes: u64) {
