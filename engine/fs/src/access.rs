@@ -1,7 +1,7 @@
 //! How files are opened.
 
 use std::io;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
 
 use dray_io::Access;
@@ -12,6 +12,7 @@ use rustix::io::Errno;
 use crate::file::LinuxFile;
 use crate::invisible;
 use crate::permit;
+use crate::watch::Silence;
 
 /// Mode of a new file: the owner's alone, until the metadata is put on it.
 pub(crate) const NEW_FILE_MODE: u32 = 0o600;
@@ -79,6 +80,16 @@ pub(crate) fn open(
             hidden.map_or_else(|| settle(open_writable(opener)?, false), Ok)
         }
     }
+}
+
+/// Opens so that nobody is asked about what is read and written. The descriptor it is made from is
+/// closed: with two of them no lease would be granted.
+pub(crate) fn open_silent(opener: &Opener<'_>, keeper: &dyn Silence) -> io::Result<LinuxFile> {
+    let seen = quiet(opener, OFlags::RDONLY)?;
+    let fd = keeper.silence(seen.as_fd())?;
+    drop(seen);
+    rustix::fs::fcntl_setfl(&fd, OFlags::NOATIME)?;
+    settle(fd, false)
 }
 
 fn open_writable(opener: &Opener<'_>) -> io::Result<OwnedFd> {

@@ -13,6 +13,11 @@ pub struct LinuxFile {
 }
 
 impl LinuxFile {
+    /// A file that was opened elsewhere, through the page cache.
+    pub fn adopt(fd: OwnedFd) -> Self {
+        Self { fd, path_only: false, direct: false, invisible: false }
+    }
+
     /// Reads, writes and punches leave the times of the file alone.
     pub fn is_invisible(&self) -> bool {
         self.invisible

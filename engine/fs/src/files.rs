@@ -1,8 +1,11 @@
 //! The kernel's file systems behind the engine's trait.
 
 use std::io;
+use std::os::fd::AsFd;
 use std::path::Path;
+use std::sync::Arc;
 
+use dray_io::limits::TRIPWIRE;
 use dray_io::{Access, DirEntry, Files, Range, Stat, Time};
 use rustix::fs::{AtFlags, MemfdFlags, OFlags, Timespec, Timestamps, UTIME_OMIT};
 use rustix::io::Errno;
@@ -12,6 +15,7 @@ use crate::access::{self, open_parent, open_path};
 use crate::dir::LinuxDir;
 use crate::file::LinuxFile;
 use crate::identity::Identities;
+use crate::watch::Silence;
 use crate::{data, lease, stat, xattr};
 
 const TRUSTED_ATTRIBUTE: &str = "trusted.dray";
@@ -27,6 +31,8 @@ pub struct LinuxFiles {
     /// `CAP_SYS_ADMIN`, in the first user name space.
     pub(crate) privileged: bool,
     identities: Identities,
+    /// Where accesses to managed files are watched.
+    keeper: Option<Arc<dyn Silence>>,
 }
 
 impl LinuxFiles {
@@ -42,7 +48,14 @@ impl LinuxFiles {
     }
 
     fn assuming(attribute: &str, privileged: bool) -> Self {
-        Self { attribute: attribute.to_owned(), privileged, identities: Identities::default() }
+        let identities = Identities::default();
+        Self { attribute: attribute.to_owned(), privileged, identities, keeper: None }
+    }
+
+    /// Files are moved unseen by this keeper of the watch, and released only under it.
+    pub fn watched_by(mut self, keeper: Arc<dyn Silence>) -> Self {
+        self.keeper = Some(keeper);
+        self
     }
 
     /// The name of the state attribute.
@@ -73,6 +86,9 @@ impl Files for LinuxFiles {
     fn open(&self, path: &Path, access: Access) -> io::Result<LinuxFile> {
         let directory = |_: &_| open_path(access::parent(path), OFlags::RDONLY, 0);
         let directory = self.privileged.then_some(&directory as _);
+        if let (Access::Invisible, Some(keeper)) = (access, &self.keeper) {
+            return access::open_silent(&|flags| open_path(path, flags, 0), keeper.as_ref());
+        }
         access::open(&|flags| open_path(path, flags, 0), access, directory)
     }
 
@@ -143,6 +159,10 @@ impl Files for LinuxFiles {
         data::punch(file, range)
     }
 
+    fn tripwire(&self) -> u64 {
+        if self.keeper.is_some() { TRIPWIRE } else { 0 }
+    }
+
     fn truncate(&self, file: &LinuxFile, size: u64) -> io::Result<()> {
         Ok(rustix::fs::ftruncate(file, size)?)
     }
@@ -157,7 +177,14 @@ impl Files for LinuxFiles {
     }
 
     fn lease(&self, file: &LinuxFile) -> io::Result<()> {
-        lease::take(file)
+        lease::take(file)?;
+        if let Some(keeper) = &self.keeper
+            && let Err(cause) = keeper.expose(file.as_fd())
+        {
+            lease::give_up(file)?;
+            return Err(cause);
+        }
+        Ok(())
     }
 
     fn has_lease(&self, file: &LinuxFile) -> io::Result<()> {

@@ -21,6 +21,7 @@ mod permit;
 mod process;
 mod queue;
 mod stat;
+pub mod watch;
 mod xattr;
 
 pub use device::{device_size, open_device_exclusive};

@@ -95,6 +95,12 @@ pub trait Files: Sync {
     fn allocate(&self, file: &Self::File, range: Range) -> io::Result<()>;
     /// Frees the space of `range`, which reads as zeros afterwards. The size stays.
     fn punch(&self, file: &Self::File, range: Range) -> io::Result<()>;
+    /// Bytes of its first data that a released file keeps, though they are not present: so that
+    /// whoever looks for data in it, and copies only that, has to access some, and is seen. 0 where
+    /// nobody watches.
+    fn tripwire(&self) -> u64 {
+        0
+    }
     fn truncate(&self, file: &Self::File, size: u64) -> io::Result<()>;
     fn sync(&self, file: &Self::File) -> io::Result<()>;
     fn sync_fs(&self, file: &Self::File) -> io::Result<()>;

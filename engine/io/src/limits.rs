@@ -21,6 +21,13 @@ pub const SLOTS: usize = 32;
 /// rings. One slot's worth: below it, opening the file costs more than moving it.
 pub const SMALL_FILE: u64 = 1 << 20;
 
+/// Bytes that a released file keeps where accesses are watched: one block of most file systems.
+pub const TRIPWIRE: u64 = 4096;
+
+/// Bytes. A range up to this size, that somebody waits for, is restored by a thread with blocking
+/// calls: setting a ring up takes longer than moving it.
+pub const RECALL_INLINE: u64 = 4 << 20;
+
 /// Bytes of payload in a packed segment. One flush per segment: large enough that the flush does
 /// not show, small enough that every hand can hold one.
 pub const PACK_BYTES: usize = 4 << 20;

@@ -31,7 +31,8 @@ pub use pipeline::{Lot, Pipeline, Place, Span, Tail, Work};
 pub use release::release;
 pub use remove::{RemoveOptions, remove};
 pub use restore::{
-    RestoreJob, RestoreOptions, RestorePlan, begin_restore, finish_restore, restore, restore_parts,
+    RestoreJob, RestoreOptions, RestorePlan, begin_restore, finish_restore, recall, restore,
+    restore_parts,
 };
 pub use standing::{Standing, standing};
 pub use steps::{ArchiveStamp, Begun, Done, RestoreStamp, decode_parts, encode_parts};

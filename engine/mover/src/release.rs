@@ -172,9 +172,14 @@ fn release_file<F: Files>(
         }
         _ => {}
     }
+    let from = punch_from(files, &file, path)?.unwrap_or(stat.size);
+    if from >= stat.size && matches!(standing, Standing::Archived { .. }) {
+        run.skipped(path, "too small to give anything back");
+        return Ok(None);
+    }
     let modified = if attribute.moving { record.modified } else { stat.modified };
     run.may_act(path)?;
-    punch(files, &file, path, &stat, &attribute, modified)?;
+    punch(files, &file, path, (&stat, from), &attribute, modified)?;
     files.unlease(&file).map_err(|cause| in_use(cause, path))?;
     Ok(Some(stat.allocated))
 }
@@ -198,11 +203,21 @@ fn open_as<F: Files>(files: &F, path: &Path, access: Access) -> Result<F::File> 
     }
 }
 
+/// Where what is given back begins; none if the file has no data.
+fn punch_from<F: Files>(files: &F, file: &F::File, path: &Path) -> Result<Option<u64>> {
+    let keep = files.tripwire();
+    if keep == 0 {
+        return Ok(Some(0));
+    }
+    let first = files.next_data(file, 0).during(Operation::MapExtents, path)?;
+    Ok(first.map(|first| (first.start + keep).next_multiple_of(keep)))
+}
+
 fn punch<F: Files>(
     files: &F,
     file: &F::File,
     path: &Path,
-    stat: &Stat,
+    (stat, from): (&Stat, u64),
     attribute: &Attribute,
     modified: Time,
 ) -> Result<()> {
@@ -224,8 +239,8 @@ fn punch<F: Files>(
         files.set_attribute(file, &attribute.encode()).during(Operation::WriteAttribute, path)?;
         return Err(in_use(cause, path));
     }
-    let whole = Range::new(0, stat.size.next_multiple_of(PUNCH_UNIT));
-    files.punch(file, whole).during_at(Operation::Punch, path, 0)?;
+    let data = Range::new(from, stat.size.next_multiple_of(PUNCH_UNIT));
+    files.punch(file, data).during_at(Operation::Punch, path, from)?;
     files
         .set_privileges(file, stat.mode, capability.as_deref())
         .during(Operation::SetMetadata, path)?;

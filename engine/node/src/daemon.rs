@@ -23,6 +23,7 @@ use crate::leader::{Leader, Way};
 use crate::machine::{Machine, MachineOptions};
 use crate::office::{Office, make_parent};
 use crate::places::Places;
+use crate::recall::Recall;
 use crate::service;
 use crate::worker::{Setup, Worker};
 
@@ -76,6 +77,7 @@ pub fn machine_of(config: &Config) -> Machine {
     let mut options = MachineOptions {
         cores: config.engine.cores,
         hands: config.engine.hands,
+        holder: config.recall.as_ref().map(|recall| recall.socket.clone()),
         ..MachineOptions::default()
     };
     options.ring.choice = match config.engine.ring {
@@ -110,6 +112,8 @@ pub struct Daemon {
     places: Places,
     leading: Leading,
     way: Way,
+    /// Sees to accesses of released files, if it is to.
+    _recall: Option<Recall>,
 }
 
 /// How it is decided who coordinates.
@@ -142,7 +146,11 @@ impl Daemon {
         let agent = Agent::new(worker, reports, file_systems);
         let (leading, leader) = leading(&office)?;
         let way = Way::new(leader, office.credentials.clone());
-        Ok(Self { office, agent, places, leading, way })
+        let directories = places.managed.iter().map(|managed| managed.path.clone()).collect();
+        let recall = config.recall.as_ref();
+        let recall =
+            recall.map(|recall| Recall::start(recall.socket.clone(), directories, way.clone()));
+        Ok(Self { office, agent, places, leading, way, _recall: recall.transpose()? })
     }
 
     /// Runs until told to stop, or until what it relies on is gone.

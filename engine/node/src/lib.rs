@@ -14,6 +14,7 @@ mod member;
 mod node;
 mod office;
 pub mod places;
+mod recall;
 mod service;
 mod worker;
 

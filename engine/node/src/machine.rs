@@ -2,10 +2,12 @@
 
 use std::cell::RefCell;
 use std::io;
-use std::sync::Mutex;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
 use dray_fs::{LinuxFile, LinuxFiles, raise_open_files};
+use dray_holder::Link;
 use dray_io::World;
 use dray_io::limits::HANDS;
 use dray_ring::{CoreRing, RingSetup, WorkerRuns, worker_runs};
@@ -18,6 +20,8 @@ pub struct MachineOptions {
     /// Threads for blocking calls; zero for the usual number.
     pub hands: usize,
     pub ring: RingSetup,
+    /// Socket of the holder of the watch over managed file systems.
+    pub holder: Option<PathBuf>,
 }
 
 /// This machine.
@@ -44,10 +48,14 @@ impl Machine {
             0 => cores.len().saturating_sub(1).max(1),
             cores => cores,
         };
+        let mut files = LinuxFiles::new();
+        if let Some(socket) = &options.holder {
+            files = files.watched_by(Arc::new(Link::new(socket)));
+        }
         // The last ones: the first CPU serves most interrupts.
         cores.drain(..cores.len().saturating_sub(wanted));
         Self {
-            files: LinuxFiles::new(),
+            files,
             cores,
             hands: if options.hands == 0 { HANDS } else { options.hands },
             ring: options.ring,

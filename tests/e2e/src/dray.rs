@@ -34,10 +34,18 @@ pub fn daemon() -> PathBuf {
     path
 }
 
+/// The holder of the watch beside the program.
+pub fn holder() -> PathBuf {
+    let path = binary().with_file_name("dray-holder");
+    assert!(path.is_file(), "no dray-holder in {}", path.display());
+    path
+}
+
 fn build(target: &Path) {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let status = Command::new(cargo)
-        .args(["build", "--release", "-p", "dray-cli", "-p", "dray-node", "--target-dir"])
+        .args(["build", "--release", "-p", "dray-cli", "-p", "dray-node", "-p", "dray-holder"])
+        .arg("--target-dir")
         .arg(target)
         .current_dir(env!("CARGO_MANIFEST_DIR"))
         .status()

@@ -13,7 +13,7 @@ mod states;
 mod tree;
 
 pub use cluster::{Cluster, NODES, Sizes};
-pub use dray::{Output, binary, command, daemon};
+pub use dray::{Output, binary, command, daemon, holder};
 pub use guard::{LoopDevice, Mount, Tmpfs, have, is_root, need_root, need_tool, skip, tool};
 pub use net::Net;
 pub use place::{NOBODY, Place, reader};

@@ -8,6 +8,7 @@
 mod large;
 mod parts;
 mod pieces;
+mod recall;
 mod settle;
 mod small;
 
@@ -25,6 +26,7 @@ use crate::standing::{Standing, standing};
 use crate::tally::Run;
 
 pub use parts::{RestoreJob, RestorePlan, begin_restore, finish_restore, restore_parts};
+pub use recall::recall;
 
 /// How to restore.
 #[derive(Debug, Clone, Copy, Default)]

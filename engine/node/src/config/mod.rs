@@ -15,6 +15,7 @@ pub use store::{StoreConfig, StoreKind};
 const SYSTEM: &str = "/etc/dray/dray.toml";
 /// Where drayd listens unless the configuration says otherwise.
 const SOCKET: &str = "/run/dray/dray.sock";
+const HOLDER_SOCKET: &str = "/run/dray/holder.sock";
 const VARIABLE: &str = "DRAY_CONFIG";
 /// Bytes that a volume of a directory archive grows to unless the configuration says otherwise.
 /// Large enough that a site has thousands and not millions; small enough to move one by itself.
@@ -31,6 +32,9 @@ pub struct Config {
     pub tls: Option<TlsConfig>,
     #[serde(default, skip_serializing_if = "StoreConfig::is_usual")]
     pub store: StoreConfig,
+    /// Released files are restored when they are accessed; without it they read as zeros.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub recall: Option<RecallConfig>,
     #[serde(default)]
     pub engine: Engine,
     #[serde(default)]
@@ -74,6 +78,19 @@ pub struct NodeConfig {
     /// Users who may use it, beside root and drayd's own.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub allow_uids: Vec<u32>,
+}
+
+/// How released files come back when they are accessed.
+#[derive(Debug, Clone, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct RecallConfig {
+    /// Where the holder of the watch is found.
+    #[serde(default = "holder_socket")]
+    pub socket: PathBuf,
+}
+
+fn holder_socket() -> PathBuf {
+    PathBuf::from(HOLDER_SOCKET)
 }
 
 /// Files of `dray tls issue`; needed between machines.

@@ -28,7 +28,11 @@ pub(crate) enum Duty {
     Archive,
     Release,
     Restore,
-    Remove { accept_content: bool },
+    /// Restoring what somebody waits for.
+    Recall,
+    Remove {
+        accept_content: bool,
+    },
 }
 
 /// Works off what comes until nothing will any more.
@@ -39,7 +43,7 @@ pub(crate) fn work(shared: &Shared, archive: usize, duty: Duty, tasks: &mut Rece
             let Ok(first) = tasks.recv() else { return };
             left = first.into();
         }
-        let hold = duty != Duty::Archive;
+        let hold = !matches!(duty, Duty::Archive | Duty::Recall);
         let batch = Batch { shared, archive, hold, state: Mutex::default() };
         let mut feed = TaskFeed {
             batch: &batch,
@@ -72,6 +76,7 @@ fn perform(
         }
         Duty::Release => dray_mover::release(machine, archive, feed, run),
         Duty::Restore => dray_mover::restore(machine, archive, feed, RestoreOptions { unit }, run),
+        Duty::Recall => dray_mover::recall(machine, archive, feed, RestoreOptions { unit }, run),
         Duty::Remove { accept_content } => {
             let options = RemoveOptions { accept_content };
             dray_mover::remove(machine, archive, feed, options, run)

@@ -15,7 +15,7 @@ use dray_fs::LinuxFiles;
 use dray_io::World;
 use dray_mover::Tally;
 use dray_wire::messages::{ACCEPT_CONTENT, ItemResult, Order};
-use dray_wire::{OrderId, Reason, Status, Step, Verb};
+use dray_wire::{Class, OrderId, Reason, Status, Step, Verb};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
 
 use crate::machine::Machine;
@@ -181,6 +181,9 @@ impl Worker {
         let duty = match order.verb {
             Verb::ARCHIVE => Some(Duty::Archive),
             Verb::RELEASE => Some(Duty::Release),
+            Verb::RESTORE if order.class == Class::BLOCKED && order.step == Step::WHOLE => {
+                Some(Duty::Recall)
+            }
             Verb::RESTORE => Some(Duty::Restore),
             Verb::REMOVE => Some(Duty::Remove { accept_content }),
             _ => None,

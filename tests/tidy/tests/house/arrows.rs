@@ -6,7 +6,7 @@ use dray_tidy::findings::Findings;
 use dray_tidy::{repo, source, workspace};
 
 /// Name, and what it may depend on. `EVERYTHING` is for tests and tools.
-const ARROWS: [(&str, &[&str]); 18] = [
+const ARROWS: [(&str, &[&str]); 19] = [
     ("dray-io", &[]),
     ("dray-wire", &[]),
     ("dray-core", &["dray-wire"]),
@@ -18,6 +18,7 @@ const ARROWS: [(&str, &[&str]); 18] = [
     ("dray-fs", &["dray-io"]),
     ("dray-archive", &["dray-io"]),
     ("dray-mover", &["dray-io", "dray-archive"]),
+    ("dray-holder", &["dray-io", "dray-fs", "dray-mover"]),
     ("dray-node", NODE),
     ("dray-bench", &["dray-wire", "dray-server", "dray-store"]),
     ("dray-cli", CLI),
@@ -34,6 +35,7 @@ const NODE: &[&str] = &[
     "dray-io",
     "dray-ring",
     "dray-fs",
+    "dray-holder",
     "dray-mover",
     "dray-archive",
     "dray-wire",

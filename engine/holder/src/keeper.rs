@@ -1,0 +1,319 @@
+//! The holder itself: one thread that answers the kernel and serves connections.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+use std::path::Path;
+use std::sync::Arc;
+
+use dray_fs::watch::{Access, Group};
+use rustix::event::{PollFd, PollFlags, poll};
+use rustix::io::Errno;
+use rustix::net::sockopt::socket_peercred;
+use rustix::net::{
+    AddressFamily, SocketAddrUnix, SocketFlags, SocketType, accept_with, bind, listen, socket_with,
+};
+
+use crate::decide::{Verdict, decide};
+use crate::limits::CONNECTIONS;
+use crate::packet::{Kind, Packet};
+use crate::pending::{Pending, Waiting};
+use crate::touch::Toucher;
+
+/// Descriptor for accesses that nobody is asked about, on its way.
+struct Touch {
+    connection: u64,
+    id: u64,
+    file: Option<Arc<OwnedFd>>,
+    silent: Option<OwnedFd>,
+}
+
+/// Holds the watch over file systems.
+pub struct Keeper {
+    listener: OwnedFd,
+    /// The first is that of this process, the others those of processes before it.
+    groups: Vec<Group>,
+    /// Makes silent descriptors.
+    silencer: Group,
+    toucher: Toucher,
+    touching: Option<Touch>,
+    touches: VecDeque<Touch>,
+    pending: Pending,
+    connections: BTreeMap<u64, OwnedFd>,
+    last_connection: u64,
+    /// Who sees to accesses.
+    serving: Option<u64>,
+    /// Tells this process from others.
+    instance: u64,
+}
+
+/// The errors that the kernel passes on to whoever accesses.
+const PASSED_ON: [Errno; 7] =
+    [Errno::PERM, Errno::IO, Errno::AGAIN, Errno::BUSY, Errno::TXTBSY, Errno::NOSPC, Errno::DQUOT];
+
+const FLAGS: SocketFlags = SocketFlags::CLOEXEC.union(SocketFlags::NONBLOCK);
+
+impl Keeper {
+    /// Listens at this path, which only root may use.
+    pub fn new(socket: &Path) -> io::Result<Self> {
+        match std::fs::remove_file(socket) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+        let listener = socket_with(AddressFamily::UNIX, SocketType::SEQPACKET, FLAGS, None)?;
+        bind(&listener, &SocketAddrUnix::new(socket)?)?;
+        rustix::fs::chmod(socket, rustix::fs::Mode::from_raw_mode(0o600))?;
+        listen(&listener, 128)?;
+        Ok(Self {
+            listener,
+            groups: vec![Group::for_reading()?],
+            silencer: Group::for_writing()?,
+            toucher: Toucher::start()?,
+            touching: None,
+            touches: VecDeque::new(),
+            pending: Pending::default(),
+            connections: BTreeMap::new(),
+            last_connection: 0,
+            serving: None,
+            instance: instance(),
+        })
+    }
+
+    /// Watches the file system of a directory.
+    pub fn watch(&self, directory: &Path) -> io::Result<()> {
+        self.groups[0].watch_file_system(std::fs::File::open(directory)?)
+    }
+
+    /// Goes on until something fails for good.
+    pub fn run(mut self) -> io::Result<()> {
+        let mut accesses = Vec::new();
+        loop {
+            let (groups, connections) = self.wait()?;
+            if let Some(touched) = self.toucher.ended() {
+                self.touched(&touched);
+            }
+            for group in groups {
+                self.groups[group].read(&mut accesses)?;
+                for access in accesses.drain(..) {
+                    self.accessed(group, access)?;
+                }
+            }
+            self.silencer.read(&mut accesses)?;
+            for access in accesses.drain(..) {
+                self.silenced(access)?;
+            }
+            for key in connections {
+                self.hear(key);
+            }
+            self.accept();
+            self.tell();
+        }
+    }
+
+    /// Waits for something to do: groups with events, and connections with packets.
+    fn wait(&self) -> io::Result<(Vec<usize>, Vec<u64>)> {
+        let told = |key: &u64| self.serving == Some(*key) && self.pending.has_untold();
+        let fixed = [self.listener.as_fd(), self.toucher.bell(), self.silencer.as_fd()];
+        let fixed = fixed.into_iter().map(|fd| PollFd::from_borrowed_fd(fd, PollFlags::IN));
+        let groups = self.groups.iter().map(|group| PollFd::new(group, PollFlags::IN));
+        let connections = self.connections.iter().map(|(key, fd)| {
+            let out = if told(key) { PollFlags::OUT } else { PollFlags::empty() };
+            PollFd::new(fd, PollFlags::IN | out)
+        });
+        let mut all: Vec<PollFd<'_>> = fixed.chain(groups).chain(connections).collect();
+        match poll(&mut all, None) {
+            Err(Errno::INTR) => return Ok((Vec::new(), Vec::new())),
+            result => result.map(drop)?,
+        }
+        let ready = |fd: &PollFd<'_>| !(fd.revents() - PollFlags::OUT).is_empty();
+        let (groups, connections) = all[3..].split_at(self.groups.len());
+        let groups = (0..).zip(groups).filter(|(_, fd)| ready(fd)).map(|(index, _)| index);
+        let keys = self.connections.keys().zip(connections);
+        let keys = keys.filter(|(_, fd)| ready(fd)).map(|(key, _)| *key);
+        Ok((groups.collect(), keys.collect()))
+    }
+
+    fn accessed(&mut self, group: usize, access: Access) -> io::Result<()> {
+        let (own, file) = (&self.groups[group], access.file.as_fd());
+        if access.thread == self.toucher.thread {
+            return own.answer(file, Ok(()));
+        }
+        match decide(&access) {
+            Ok(Verdict::Resident) => {
+                // At worst it is asked about again.
+                let _ = own.ignore(file);
+                own.answer(file, Ok(()))
+            }
+            Ok(Verdict::Present) => own.answer(file, Ok(())),
+            Ok(Verdict::Away) => {
+                self.pending.add(Waiting { group, access });
+                Ok(())
+            }
+            Err(error) => {
+                tracing::error!(%error, "the state of an accessed file cannot be read");
+                own.answer(file, Err(Errno::IO))
+            }
+        }
+    }
+
+    /// An access to a file of which a silent descriptor is being made.
+    fn silenced(&mut self, access: Access) -> io::Result<()> {
+        self.silencer.answer(access.file.as_fd(), Ok(()))?;
+        if let (true, Some(touch)) = (access.thread == self.toucher.thread, &mut self.touching) {
+            touch.silent = Some(access.file);
+        }
+        Ok(())
+    }
+
+    fn touched(&mut self, touched: &io::Result<()>) {
+        let Some(mut touch) = self.touching.take() else { return };
+        if let Some(file) = &touch.file {
+            // It ends with the inode, if not here.
+            let _ = self.silencer.unwatch_file(file);
+        }
+        // Before it is said: a lease on the silent descriptor needs it to be the only one.
+        touch.file = None;
+        let code = match (touched, &touch.silent) {
+            (Ok(()), Some(_)) => 0,
+            // Nobody was asked, so accesses to this file are not watched.
+            (Ok(()), None) => Errno::NOTCONN.raw_os_error(),
+            // No descriptor could be made: somebody has a lease.
+            (Err(_), _) => Errno::AGAIN.raw_os_error(),
+        };
+        let silent = touch.silent.take();
+        self.done(touch.connection, touch.id, code, silent);
+        self.touch_next();
+    }
+
+    fn touch_next(&mut self) {
+        while self.touching.is_none() {
+            let Some(touch) = self.touches.pop_front() else { return };
+            let Some(file) = touch.file.clone() else { continue };
+            match self.silencer.watch_file(&file).and_then(|()| self.toucher.touch(file)) {
+                Ok(()) => self.touching = Some(touch),
+                Err(error) => {
+                    let code = error.raw_os_error().unwrap_or(Errno::IO.raw_os_error());
+                    self.done(touch.connection, touch.id, code, None);
+                }
+            }
+        }
+    }
+
+    fn accept(&mut self) {
+        while self.connections.len() < CONNECTIONS {
+            let Ok(fd) = accept_with(&self.listener, FLAGS) else { return };
+            let own = rustix::process::geteuid();
+            let peer = socket_peercred(&fd);
+            if peer.is_ok_and(|peer| peer.uid.is_root() || peer.uid == own) {
+                self.last_connection += 1;
+                self.connections.insert(self.last_connection, fd);
+            }
+        }
+    }
+
+    /// Takes in what a connection says.
+    fn hear(&mut self, key: u64) {
+        while let Some(fd) = self.connections.get(&key) {
+            match Packet::receive(fd) {
+                Ok(Some((packet, file))) => self.asked(key, packet, file),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                ended => {
+                    if let Err(error) = ended {
+                        tracing::warn!(%error, "a connection is closed");
+                    }
+                    self.connections.remove(&key);
+                    if self.serving == Some(key) {
+                        self.serving = None;
+                        tracing::warn!(waiting = self.pending.len(), "nobody serves accesses");
+                    }
+                }
+            }
+        }
+    }
+
+    fn asked(&mut self, key: u64, packet: Packet, file: Option<OwnedFd>) {
+        let id = packet.id;
+        let code = match (packet.kind, file) {
+            (Kind::Answer, _) => return self.answered(id, packet.code),
+            (Kind::Serve, _) => return self.serve(key, id),
+            (Kind::Silence, Some(file)) => {
+                let file = Some(Arc::new(file));
+                self.touches.push_back(Touch { connection: key, id, file, silent: None });
+                return self.touch_next();
+            }
+            (Kind::Expose, Some(file)) => {
+                code(self.groups.iter().try_for_each(|group| group.heed(&file)))
+            }
+            (Kind::Watch, Some(file)) => code(self.groups[0].watch_file_system(&file)),
+            (Kind::Adopt, Some(group)) => {
+                self.adopt(group);
+                0
+            }
+            _ => Errno::INVAL.raw_os_error(),
+        };
+        self.done(key, id, code, None);
+    }
+
+    /// Whoever asked this last is told of all accesses that wait, and gets the group: as long as
+    /// he has it, the watch goes on without this process.
+    fn serve(&mut self, key: u64, id: u64) {
+        self.serving = Some(key);
+        self.pending.retell();
+        if let Some(fd) = self.connections.get(&key) {
+            let packet = Packet { range: (self.instance, 0), ..Packet::new(Kind::Done, id) };
+            let _ = packet.send(fd, Some(self.groups[0].as_fd()));
+        }
+        tracing::info!(waiting = self.pending.len(), "accesses are served");
+    }
+
+    /// The group of a holder that has died. Those whose access it had taken in, and not answered,
+    /// have to try again.
+    fn adopt(&mut self, group: OwnedFd) {
+        let group = Group::adopt(group);
+        let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile).maximum;
+        group.refuse_forgotten(limit.and_then(|it| i32::try_from(it).ok()).unwrap_or(1 << 20));
+        self.groups.push(group);
+        tracing::warn!("took over the watch of a holder that has ended");
+    }
+
+    fn answered(&mut self, id: u64, code: u32) {
+        let Some(Waiting { group, access }) = self.pending.take(id) else { return };
+        let refusal = PASSED_ON.into_iter().find(|it| it.raw_os_error().cast_unsigned() == code);
+        let answer = if code == 0 { Ok(()) } else { Err(refusal.unwrap_or(Errno::IO)) };
+        if let Err(error) = self.groups[group].answer(access.file.as_fd(), answer) {
+            tracing::error!(%error, "an answer is not taken");
+            // Nothing is worse than an access that waits for ever.
+            let _ = self.groups[group].answer(access.file.as_fd(), Err(Errno::IO));
+        }
+    }
+
+    fn tell(&mut self) {
+        let Some(fd) = self.serving.and_then(|key| self.connections.get(&key)) else { return };
+        match self.pending.tell(fd) {
+            // He takes in no more for now, or has gone, which is heard.
+            Ok(()) | Err(_) => {}
+        }
+    }
+
+    fn done(&self, key: u64, id: u64, code: i32, file: Option<OwnedFd>) {
+        let Some(fd) = self.connections.get(&key) else { return };
+        let packet = Packet { code: code.cast_unsigned(), ..Packet::new(Kind::Done, id) };
+        // Whoever does not read what he asked for is waited for by nobody.
+        let _ = packet.send(fd, file.as_ref().map(OwnedFd::as_fd));
+    }
+}
+
+fn instance() -> u64 {
+    let now = rustix::time::clock_gettime(rustix::time::ClockId::Boottime);
+    let nanoseconds = now.tv_sec.cast_unsigned().wrapping_mul(1_000_000_000);
+    nanoseconds.wrapping_add(now.tv_nsec.cast_unsigned())
+}
+
+/// The errno of what went wrong, or 0.
+fn code(result: io::Result<()>) -> i32 {
+    match result {
+        Ok(()) => 0,
+        Err(error) => error.raw_os_error().unwrap_or(Errno::IO.raw_os_error()),
+    }
+}

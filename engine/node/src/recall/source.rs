@@ -1,0 +1,207 @@
+//! Accesses by file, and the events that they become.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use dray_client::{Client, Options};
+use dray_fs::{LinuxFile, LinuxFiles};
+use dray_holder::Server;
+use dray_io::{Handle, Range};
+use dray_wire::messages::{RaiseEvent, SOURCE_TOKEN};
+use dray_wire::{Bytes, EventType, Token};
+use rustix::io::Errno;
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinSet;
+
+use super::caller::{Doing, doing};
+use super::file::{Need, need};
+use super::listen::Heard;
+use crate::leader::Way;
+use crate::places::to_wire;
+
+/// Between two attempts to reach the coordinator, and after a refusal that names no time.
+const AGAIN: Duration = Duration::from_millis(100);
+/// How often an event is raised for a file that is no further afterwards.
+const TRIES: u32 = 3;
+
+/// An access that waits.
+struct Waiting {
+    id: u64,
+    server: Arc<Server>,
+    file: LinuxFile,
+    doing: Doing,
+    accessed: Range,
+    tries: u32,
+}
+
+impl Waiting {
+    fn answer(&self, answer: Result<(), Errno>) {
+        let errno = answer.err().map_or(0, Errno::raw_os_error);
+        // If the holder has ended, whoever waits is told by the next one to try again.
+        let _ = self.server.answer(self.id, errno);
+    }
+}
+
+/// What was raised for a file: one event at a time, as only one can move it.
+struct Raised {
+    range: Range,
+    waiting: Vec<Waiting>,
+}
+
+struct Source {
+    files: LinuxFiles,
+    by_file: HashMap<Handle, Raised>,
+    raising: JoinSet<(Handle, Result<(), Errno>)>,
+    clients: watch::Receiver<Option<Client>>,
+    last_token: u64,
+}
+
+/// Sees to accesses until there are no more, or it is told to stop.
+pub(crate) async fn serve(
+    mut accesses: mpsc::UnboundedReceiver<Heard>,
+    way: Way,
+    mut stopped: watch::Receiver<bool>,
+) {
+    let (sender, clients) = watch::channel(None);
+    let connected = tokio::spawn(connect(way, sender));
+    let mut source = Source {
+        files: LinuxFiles::new(),
+        by_file: HashMap::new(),
+        raising: JoinSet::new(),
+        clients,
+        last_token: first_token(),
+    };
+    loop {
+        tokio::select! {
+            heard = accesses.recv() => {
+                let Some(heard) = heard else { break };
+                source.heard(heard);
+            }
+            Some(Ok((handle, answer))) = source.raising.join_next() => {
+                source.answered(handle, answer);
+            }
+            _ = stopped.changed() => break,
+        }
+    }
+    connected.abort();
+}
+
+/// Tokens of this process are not those of one before it: what that one had raised may still be
+/// known to a coordinator.
+fn first_token() -> u64 {
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    let nanoseconds = u64::try_from(now.as_nanos()).unwrap_or_default();
+    SOURCE_TOKEN | (nanoseconds & !SOURCE_TOKEN)
+}
+
+/// Keeps a connection to whoever coordinates.
+async fn connect(way: Way, to: watch::Sender<Option<Client>>) {
+    loop {
+        if let Ok((client, mut pushed, who)) = way.connect(&Options::client("recall")).await {
+            to.send_replace(Some(client));
+            tokio::select! {
+                () = async { while pushed.recv().await.is_some() {} } => {}
+                () = way.replaced(&who) => {}
+            }
+            to.send_replace(None);
+        }
+        tokio::time::sleep(AGAIN).await;
+        way.somebody().await;
+    }
+}
+
+impl Source {
+    fn heard(&mut self, Heard { served, server }: Heard) {
+        let waiting = Waiting {
+            id: served.id,
+            server,
+            file: LinuxFile::adopt(served.file),
+            doing: doing(served.thread),
+            accessed: served.range,
+            tries: 0,
+        };
+        self.look(waiting);
+    }
+
+    /// Answers an access, or has what it needs brought.
+    fn look(&mut self, waiting: Waiting) {
+        match need(&self.files, &waiting.file, waiting.doing, waiting.accessed) {
+            Need::Answer(answer) => waiting.answer(answer),
+            Need::Data { .. } if waiting.tries >= TRIES => waiting.answer(Err(Errno::IO)),
+            Need::Data { handle, range, size } => {
+                if let Some(raised) = self.by_file.get_mut(&handle) {
+                    raised.waiting.push(waiting);
+                    return;
+                }
+                self.raise(handle, range, size, waiting.doing);
+                self.by_file.insert(handle, Raised { range, waiting: vec![waiting] });
+            }
+        }
+    }
+
+    fn raise(&mut self, handle: Handle, range: Range, size: u64, doing: Doing) {
+        self.last_token += 1;
+        let event = match doing {
+            Doing::Reading => EventType::READ,
+            Doing::Cutting(_) => EventType::TRUNCATE,
+            Doing::Else => EventType::WRITE,
+        };
+        let event = RaiseEvent {
+            event,
+            token: Token(self.last_token),
+            handle: to_wire(handle),
+            offset: range.start,
+            length: range.len(),
+            data: Bytes::new(size.to_le_bytes().to_vec()).expect("eight bytes are few"),
+            ..RaiseEvent::default()
+        };
+        let clients = self.clients.clone();
+        self.raising.spawn(async move { (handle, raise(event, clients).await) });
+    }
+
+    /// An event has been answered: each that waits for the file is looked at anew.
+    fn answered(&mut self, handle: Handle, answer: Result<(), Errno>) {
+        let Some(Raised { range, waiting }) = self.by_file.remove(&handle) else { return };
+        for mut one in waiting {
+            let meant = one.doing != Doing::Reading || one.accessed.intersect(range).is_some();
+            match answer {
+                Err(errno) if meant => one.answer(Err(errno)),
+                _ => {
+                    one.tries += u32::from(meant);
+                    self.look(one);
+                }
+            }
+        }
+    }
+}
+
+/// Raises an event until somebody has answered it, whoever coordinates.
+//= docs/wire.md#w-38
+async fn raise(
+    event: RaiseEvent,
+    mut clients: watch::Receiver<Option<Client>>,
+) -> Result<(), Errno> {
+    loop {
+        let client = clients.wait_for(Option::is_some).await.ok().and_then(|client| client.clone());
+        let Some(client) = client else {
+            // This daemon ends; the next one looks at the access anew.
+            return std::future::pending().await;
+        };
+        match client.raise(event.clone()).await {
+            Ok(Some(answered)) if answered.error == 0 => return Ok(()),
+            Ok(Some(answered)) => {
+                return Err(Errno::from_raw_os_error(answered.error.cast_signed()));
+            }
+            Ok(None) => return Err(Errno::IO),
+            Err(error) if error.is_of_connection() => tokio::time::sleep(AGAIN).await,
+            Err(error) => match error.retry_after() {
+                Some(after) => tokio::time::sleep(after.max(AGAIN)).await,
+                None => {
+                    tracing::error!(%error, "an access is refused");
+                    return Err(Errno::IO);
+                }
+            },
+        }
+    }
+}

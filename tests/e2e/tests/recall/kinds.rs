@@ -1,0 +1,186 @@
+//! The ways in which programs access data.
+
+use std::fs;
+use std::io::{Read, Seek, SeekFrom, Write};
+use std::os::unix::fs::FileExt;
+use std::process::Command;
+
+use dray_e2e::{assert_content, content, write_file, write_sparse};
+
+use crate::scene::{KINDS, Scene};
+
+const MIB: u64 = 1 << 20;
+
+/// Runs a check on each kind of file system.
+fn on_each(test: &str, check: impl Fn(&Scene)) {
+    for kind in KINDS {
+        if let Some(scene) = Scene::new(test, kind) {
+            println!("on {kind}");
+            check(&scene);
+        }
+    }
+}
+
+#[test]
+fn a_released_file_reads_as_before() {
+    on_each("a_released_file_reads_as_before", |scene| {
+        let sizes = [1, 4096, 4097, 65_537, MIB + 1, 9 * MIB + 7];
+        for size in sizes {
+            write_file(&scene.file(&format!("f{size}")), size, size);
+        }
+        write_sparse(&scene.file("sparse"), 5, 64 * MIB, &[(3 * MIB, 70_000), (60 * MIB, MIB)]);
+        let sparse = fs::read(scene.file("sparse")).unwrap();
+        scene.put_away();
+        for size in sizes {
+            let path = scene.file(&format!("f{size}"));
+            let word = if size > 4096 { "released" } else { "archived" };
+            assert_eq!(scene.word(&path), word, "{size}");
+            assert_content(&path, size, size);
+        }
+        assert!(fs::read(scene.file("sparse")).unwrap() == sparse);
+    });
+}
+
+#[test]
+fn a_range_is_there_before_the_rest() {
+    on_each("a_range_is_there_before_the_rest", |scene| {
+        let (path, size) = (scene.file("large"), 96 * MIB);
+        write_file(&path, 1, size);
+        scene.put_away();
+        let file = fs::File::open(&path).unwrap();
+        let mut got = vec![0; 100_000];
+        file.read_exact_at(&mut got, 50 * MIB + 17).unwrap();
+        let from = (50 * MIB + 17) as usize;
+        assert!(got == content(1, size)[from..from + 100_000]);
+        // Beyond the end there is nothing to wait for.
+        assert_eq!(file.read_at(&mut got, size + MIB).unwrap(), 0);
+    });
+}
+
+#[test]
+fn what_is_written_stays_and_the_rest_is_as_before() {
+    on_each("what_is_written_stays_and_the_rest_is_as_before", |scene| {
+        let size = 3 * MIB + 11;
+        let names = ["inside", "append", "cut", "grow", "emptied", "replaced", "punched"];
+        for name in names {
+            write_file(&scene.file(name), 1, size);
+        }
+        scene.put_away();
+        let old = content(1, size);
+        let open =
+            |name: &str| fs::File::options().read(true).write(true).open(scene.file(name)).unwrap();
+        open("inside").write_all_at(b"new", MIB).unwrap();
+        let mut wanted = old.clone();
+        wanted[MIB as usize..][..3].copy_from_slice(b"new");
+        assert!(fs::read(scene.file("inside")).unwrap() == wanted, "inside");
+
+        let mut append = fs::File::options().append(true).open(scene.file("append")).unwrap();
+        append.write_all(b"more").unwrap();
+        assert!(fs::read(scene.file("append")).unwrap() == [&old[..], b"more"].concat());
+
+        open("cut").set_len(MIB + 5).unwrap();
+        assert!(fs::read(scene.file("cut")).unwrap() == old[..(MIB + 5) as usize], "cut");
+
+        open("grow").set_len(size + 4096).unwrap();
+        let grown = [&old[..], &[0; 4096]].concat();
+        assert!(fs::read(scene.file("grow")).unwrap() == grown, "grow");
+
+        // `O_TRUNC` raises no event.
+        fs::write(scene.file("emptied"), b"").unwrap();
+        assert!(fs::read(scene.file("emptied")).unwrap().is_empty());
+        fs::write(scene.file("replaced"), &old[1..]).unwrap();
+        assert!(fs::read(scene.file("replaced")).unwrap() == old[1..], "replaced");
+
+        let path = scene.file("punched");
+        let punch = ["--punch-hole", "--offset", "4096", "--length", "8192"];
+        let status = Command::new("fallocate").args(punch).arg(&path).status().unwrap();
+        assert!(status.success());
+        let mut wanted = old;
+        wanted[4096..12_288].fill(0);
+        assert!(fs::read(&path).unwrap() == wanted, "punched");
+    });
+}
+
+#[test]
+fn an_empty_one_that_grows_to_its_old_size_is_not_the_old_one() {
+    on_each("an_empty_one_that_grows_to_its_old_size_is_not_the_old_one", |scene| {
+        let (path, size) = (scene.file("f"), MIB);
+        write_file(&path, 1, size);
+        scene.put_away();
+        let mut file =
+            fs::File::options().read(true).write(true).truncate(true).open(&path).unwrap();
+        file.set_len(size).unwrap();
+        file.seek(SeekFrom::Start(10)).unwrap();
+        file.write_all(b"x").unwrap();
+        let mut wanted = vec![0; size as usize];
+        wanted[10] = b'x';
+        assert!(fs::read(&path).unwrap() == wanted);
+    });
+}
+
+#[test]
+fn programs_that_map_clone_and_execute_see_all() {
+    on_each("programs_that_map_clone_and_execute_see_all", |scene| {
+        let (path, size) = (scene.file("mapped"), 5 * MIB + 3);
+        write_file(&path, 2, size);
+        let program = scene.file("program");
+        fs::copy("/bin/cat", &program).unwrap();
+        scene.put_away();
+        // It clones where that can be had, and else looks for holes.
+        let copy = scene.file("copy");
+        let cp = Command::new("cp").arg("--reflink=auto").args([&path, &copy]).status().unwrap();
+        assert!(cp.success());
+        assert!(fs::read(&copy).unwrap() == content(2, size));
+        let run = Command::new(&program).arg(&path).output().unwrap();
+        assert!(run.stdout == content(2, size), "executed");
+        scene.put_away();
+        let map = "import mmap,sys,hashlib; f=open(sys.argv[1],'rb'); \
+                   m=mmap.mmap(f.fileno(),0,prot=mmap.PROT_READ); \
+                   sys.stdout.buffer.write(m[:])";
+        let run = Command::new("python3").args(["-c", map]).arg(&path).output().unwrap();
+        assert!(run.stdout == content(2, size), "mapped");
+    });
+}
+
+#[test]
+fn other_mounts_of_the_file_system_are_watched() {
+    on_each("other_mounts_of_the_file_system_are_watched", |scene| {
+        let size = 2 * MIB;
+        for name in ["bound", "read-only", "namespace"] {
+            write_file(&scene.file(name), 3, size);
+        }
+        let at = scene.place.path().join("bind");
+        fs::create_dir(&at).unwrap();
+        scene.put_away();
+        let script = format!(
+            "mount --bind '{fs}' '{at}' && cat '{at}/bound' && \
+             mount -o remount,bind,ro '{at}' && cat '{at}/read-only' && \
+             cat '{fs}/namespace'",
+            fs = scene.place.fs.display(),
+            at = at.display(),
+        );
+        let run = Command::new("unshare").args(["--mount", "sh", "-ec", &script]).output().unwrap();
+        let wanted = content(3, size).repeat(3);
+        assert!(run.stdout == wanted, "{}", String::from_utf8_lossy(&run.stderr));
+    });
+}
+
+#[test]
+fn many_who_want_the_same_cause_one_recall() {
+    on_each("many_who_want_the_same_cause_one_recall", |scene| {
+        let (path, size) = (scene.file("wanted"), 32 * MIB);
+        write_file(&path, 4, size);
+        scene.put_away();
+        std::thread::scope(|scope| {
+            for _ in 0..16 {
+                scope.spawn(|| {
+                    let mut got = Vec::new();
+                    fs::File::open(&path).unwrap().read_to_end(&mut got).unwrap();
+                    assert!(got == content(4, size));
+                });
+            }
+        });
+        let nodes = scene.place.run(["node", "list"]).expect(0).json();
+        println!("{nodes}");
+    });
+}

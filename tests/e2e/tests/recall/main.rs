@@ -1,0 +1,10 @@
+//! Released files that are accessed as if they were there, on each file system whose accesses the
+//! kernel asks about.
+#![forbid(unsafe_code)]
+// Helpers of tests are tests too.
+#![allow(clippy::unwrap_used)]
+
+mod deaths;
+mod kinds;
+mod scene;
+mod timing;

@@ -1,0 +1,130 @@
+//! A managed file system of its own, its holder, its daemon.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use dray_e2e::{LoopDevice, Mount, Place, Programs, daemon, holder, need_root, need_tool, skip};
+
+/// For a daemon to get ready.
+const READY: Duration = Duration::from_secs(20);
+const LOOK: Duration = Duration::from_millis(10);
+
+/// The kinds of file system that can be watched.
+pub(crate) const KINDS: [&str; 3] = ["ext4", "xfs", "btrfs"];
+
+/// Linux, as (version, patch level).
+fn kernel() -> (u32, u32) {
+    let text = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap();
+    let mut numbers = text.split('.').map_while(|part| part.parse().ok());
+    (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0))
+}
+
+/// All that it takes; it ends, and the file system goes, with the value.
+pub(crate) struct Scene {
+    // In this order: nobody may use the file system when it is unmounted.
+    programs: Programs,
+    _mount: Mount,
+    pub(crate) place: Place,
+}
+
+impl Scene {
+    /// None, with the reason printed, where that cannot be had.
+    pub(crate) fn new(test: &str, kind: &str) -> Option<Self> {
+        if !need_root(test) || !need_tool(test, &format!("mkfs.{kind}")) {
+            return None;
+        }
+        if kernel() < (6, 14) {
+            skip(test, "Linux 6.14 or later is needed");
+            return None;
+        }
+        let place = Place::bare();
+        let device = LoopDevice::new(&place.path().join("lun"), 3 << 30).format(kind);
+        // The archive lies elsewhere, so that the managed file system is all that is watched.
+        let mount = Mount::new(device, &place.fs);
+        place.init(&[]);
+        let mut scene = Self { programs: Programs::default(), _mount: mount, place };
+        scene.configure();
+        scene.start_holder();
+        scene.start_daemon();
+        Some(scene)
+    }
+
+    fn configure(&self) {
+        let at = |name: &str| self.place.path().join(name).display().to_string();
+        let mut text = fs::read_to_string(&self.place.config).unwrap();
+        text += &format!("\n[node]\nname = \"here\"\nsocket = \"{}\"\n", at("socket"));
+        text += &format!("[store]\ndirectory = \"{}\"\n", at("store"));
+        text += &format!("[recall]\nsocket = \"{}\"\n", at("holder.sock"));
+        fs::write(&self.place.config, text).unwrap();
+    }
+
+    fn log(&self, name: &str) -> Stdio {
+        let path = self.place.path().join(name);
+        fs::File::options().create(true).append(true).open(path).unwrap().into()
+    }
+
+    fn logs(&self) -> String {
+        let read = |name| fs::read_to_string(self.place.path().join(name)).unwrap_or_default();
+        format!("{}\n{}", read("holder.log"), read("drayd.log"))
+    }
+
+    #[track_caller]
+    pub(crate) fn start_holder(&mut self) {
+        let mut start = Command::new(holder());
+        let socket = self.place.path().join("holder.sock");
+        start.arg("--socket").arg(&socket).arg("--watch").arg(&self.place.fs);
+        start.stdin(Stdio::null()).stderr(self.log("holder.log"));
+        self.programs.start("holder", start);
+        self.until(|| socket.exists());
+    }
+
+    /// Starts drayd, and waits until it has joined and serves accesses.
+    #[track_caller]
+    pub(crate) fn start_daemon(&mut self) {
+        let told = |scene: &Self| scene.logs().matches("accesses are watched").count();
+        let before = told(self);
+        let mut start = Command::new(daemon());
+        start.arg("--config").arg(&self.place.config).env_remove("DRAY_CONFIG");
+        start.stdin(Stdio::null()).stderr(self.log("drayd.log"));
+        self.programs.start("drayd", start);
+        self.until(|| told(self) > before && self.has_joined());
+    }
+
+    fn has_joined(&self) -> bool {
+        let listed = self.place.run(["node", "list"]);
+        listed.code == Some(0)
+            && listed.json()["nodes"].as_array().is_some_and(|nodes| !nodes.is_empty())
+    }
+
+    #[track_caller]
+    fn until(&self, wanted: impl Fn() -> bool) {
+        let until = Instant::now() + READY;
+        while !wanted() {
+            assert!(Instant::now() < until, "{}", self.logs());
+            std::thread::sleep(LOOK);
+        }
+    }
+
+    pub(crate) fn kill(&mut self, name: &str) {
+        self.programs.kill(name);
+    }
+
+    pub(crate) fn file(&self, name: &str) -> PathBuf {
+        self.place.file(name)
+    }
+
+    /// Archives and releases all that is there.
+    #[track_caller]
+    pub(crate) fn put_away(&self) {
+        self.place.patiently("archive");
+        self.place.patiently("release");
+    }
+
+    /// What the state attribute says of a file.
+    #[track_caller]
+    pub(crate) fn word(&self, path: &Path) -> String {
+        self.place.word(path)
+    }
+}
