@@ -6,6 +6,7 @@ mod load;
 mod mover;
 mod options;
 mod pins;
+mod place;
 mod process;
 mod quantiles;
 mod queue;
@@ -67,6 +68,7 @@ pub fn run_coordinator(options: &CoordinatorOptions) -> Result<CoordinatorReport
         batch: options.batch,
         open: options.open,
         names: options.names,
+        store: options.store,
         conditions: conditions(options, &pins, &load),
         machine,
         requests_per_second: of(|run| Some(run.requests_per_second)),

@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use clap::Args;
 
+use super::place::StoreKind;
+
 fn positive(most: u32) -> clap::builder::RangedI64ValueParser<u32> {
     clap::value_parser!(u32).range(1..=i64::from(most))
 }
@@ -46,6 +48,12 @@ pub struct CoordinatorOptions {
     /// Timed rounds
     #[arg(long, default_value_t = 5, value_parser = positive(1000))]
     pub rounds: u32,
+    /// What keeps the requests
+    #[arg(long, value_enum, default_value_t = StoreKind::Memory)]
+    pub store: StoreKind,
+    /// Where an embedded store is made, and removed again
+    #[arg(long, value_name = "DIR")]
+    pub store_dir: Option<PathBuf>,
     /// Connect through a socket at this path, not by pairs of sockets
     #[arg(long, value_name = "PATH")]
     pub listen: Option<PathBuf>,

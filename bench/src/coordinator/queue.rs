@@ -32,6 +32,8 @@ pub(super) struct AtLength {
     /// Requests per second; none of an empty queue.
     pub(super) list: Option<f64>,
     pub(super) drain: Option<f64>,
+    /// Seconds.
+    pub(super) restart: Option<f64>,
 }
 
 /// Measures at one length.
@@ -40,13 +42,22 @@ pub(super) fn at_length(
     pins: &Pins,
     length: u32,
 ) -> Result<AtLength> {
-    let mut stage = Stage::start(pins, options.listen.as_deref())?;
+    let mut stage = Stage::start(pins, options)?;
     let mut control = stage.client("queue")?;
     let mut work = Work::new(control.session, 0, options.names).silent();
     let (fill, some) = fill(&mut control, &mut work, length, options.batch)?;
     let enqueue = enqueue(&mut control, &mut work, options.batch)?;
     let list = if length > 0 { Some(list(&mut control)?) } else { None };
     let cancel = cancel(&mut control, &mut work, some)?;
+    let mut restart = None;
+    if stage.is_durable() {
+        let before = control.queued()?;
+        let (again, time) = stage.restart(pins, &control, "queue")?;
+        control = again;
+        let after = control.queued()?;
+        ensure!(after == before, "{after} of {before} requests are left after a restart");
+        restart = Some(time.as_secs_f64());
+    }
     let mut drained = None;
     if length > 0 {
         let left = control.queued()?;
@@ -58,7 +69,7 @@ pub(super) fn at_length(
         drained = Some(f64::from(left) / began.elapsed().as_secs_f64());
     }
     stage.end()?;
-    Ok(AtLength { enqueue, fill, cancel, list, drain: drained })
+    Ok(AtLength { enqueue, fill, cancel, list, drain: drained, restart })
 }
 
 /// Resident memory that queued requests take, in bytes for each. To be asked before anything has
@@ -68,7 +79,7 @@ pub(super) fn bytes_per_request(
     pins: &Pins,
     length: u32,
 ) -> Result<f64> {
-    let stage = Stage::start(pins, options.listen.as_deref())?;
+    let stage = Stage::start(pins, options)?;
     let mut control = stage.client("memory")?;
     let mut work = Work::new(control.session, 0, options.names).silent();
     // Buffers of both ends have their size after one submission.

@@ -26,7 +26,7 @@ pub struct RateRun {
 }
 
 pub(super) fn round(options: &CoordinatorOptions, pins: &Pins) -> Result<RateRun> {
-    let mut stage = Stage::start(pins, options.listen.as_deref())?;
+    let mut stage = Stage::start(pins, options)?;
     stage.join(options.nodes, Duration::ZERO)?;
     let mut clients = Vec::new();
     for number in 0..options.clients {

@@ -7,6 +7,7 @@ use serde::Serialize;
 use crate::machine::Machine;
 use crate::stats::Spread;
 
+use super::place::StoreKind;
 use super::quantiles::Quantiles;
 use super::queue::AtLength;
 use super::rate::RateRun;
@@ -25,6 +26,8 @@ pub struct CoordinatorReport {
     pub batch: u32,
     pub open: u32,
     pub names: bool,
+    /// What kept the requests.
+    pub store: StoreKind,
     pub conditions: Vec<String>,
     pub machine: Machine,
     /// From submission to the outcome.
@@ -59,6 +62,8 @@ pub struct Length {
     pub list_requests_per_second: Option<f64>,
     /// Served per second when nodes join after it was filled.
     pub drain_requests_per_second: Option<f64>,
+    /// Seconds until a coordinator that was started anew has taken up what was queued.
+    pub restart_s: Option<f64>,
 }
 
 impl Length {
@@ -89,6 +94,7 @@ impl Length {
             cancel: merge(rounds.iter().map(|round| round.cancel))?,
             list_requests_per_second: median(|round| round.list),
             drain_requests_per_second: median(|round| round.drain),
+            restart_s: median(|round| round.restart),
         })
     }
 }

@@ -2,17 +2,19 @@
 
 use std::io::Read;
 use std::os::unix::net::UnixStream;
-use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
-use dray_server::{Address, CoreSetup, ListenOptions, Server};
+use dray_server::{Address, ListenOptions, Server};
 use dray_wire::messages::{Cancel, CreateSession, ListSessions, Submit};
 use dray_wire::{List, Message, RequestId, Role, SessionId};
 
 use super::link::Link;
 use super::mover::Mover;
+use super::options::CoordinatorOptions;
 use super::pins::Pins;
+use super::place::Place;
 
 /// One coordinator with its nodes. They end with it.
 pub(super) struct Stage {
@@ -20,16 +22,44 @@ pub(super) struct Stage {
     server: Option<Server>,
     path: Option<PathBuf>,
     pub(super) movers: Vec<Mover>,
+    place: Place,
 }
 
 impl Stage {
-    pub(super) fn start(pins: &Pins, listen: Option<&Path>) -> Result<Self> {
-        let server = pins.first(|| Ok(Server::start(CoreSetup::default())?))?;
-        if let Some(path) = listen {
+    pub(super) fn start(pins: &Pins, options: &CoordinatorOptions) -> Result<Self> {
+        let (place, path) = (Place::new(options)?, options.listen.clone());
+        let mut stage = Self { server: None, path, movers: Vec::new(), place };
+        stage.begin(pins)?;
+        Ok(stage)
+    }
+
+    fn begin(&mut self, pins: &Pins) -> Result<()> {
+        let server = pins.first(|| self.place.start())?;
+        if let Some(path) = &self.path {
             let address = Address::Unix(std::path::absolute(path)?);
             server.listen(address, ListenOptions::default())?;
         }
-        Ok(Self { server: Some(server), path: listen.map(Path::to_owned), movers: Vec::new() })
+        self.server = Some(server);
+        Ok(())
+    }
+
+    pub(super) fn is_durable(&self) -> bool {
+        self.place.is_durable()
+    }
+
+    /// Ends the coordinator and starts another in the same place; a link to it with the same
+    /// session, and the time from its start until it has answered.
+    pub(super) fn restart(
+        &mut self,
+        pins: &Pins,
+        old: &Control,
+        name: &str,
+    ) -> Result<(Control, Duration)> {
+        self.server = None;
+        let began = Instant::now();
+        self.begin(pins)?;
+        let link = Link::open(self.connect()?, Role::CLIENT, name)?;
+        Ok((Control { link, session: old.session }, began.elapsed()))
     }
 
     fn connect(&self) -> Result<UnixStream> {

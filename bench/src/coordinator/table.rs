@@ -16,7 +16,8 @@ impl Display for CoordinatorReport {
         writeln!(
             f,
             "coordinator: {requests} requests, {batch} to a submission, {clients} clients, {nodes} \
-             nodes, {rounds} rounds"
+             nodes, {rounds} rounds, kept in {}",
+            format!("{:?}", self.store).to_lowercase()
         )?;
         let memory = m.memory_bytes as f64 / MIB;
         writeln!(f, "Linux {}, {} x {}, {memory:.0} MiB\n", m.kernel, m.cpus, m.cpu)?;
@@ -56,6 +57,7 @@ impl CoordinatorReport {
             "p99",
             "max",
             "served/s",
+            "restart s",
         ];
         let mut rows = vec![heads.map(str::to_owned).to_vec()];
         rows.extend(self.lengths.iter().map(Length::row));
@@ -96,6 +98,7 @@ impl Length {
             us(self.cancel.p99_ns),
             us(self.cancel.max_ns),
             optional(self.drain_requests_per_second),
+            self.restart_s.map_or_else(|| "-".to_owned(), |it| format!("{it:.2}")),
         ]
     }
 }

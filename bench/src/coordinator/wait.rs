@@ -60,7 +60,7 @@ pub(super) fn measure(options: &CoordinatorOptions, pins: &Pins) -> Result<Resto
 
 /// Times restores on a fresh coordinator, with archives of a size queued or with none.
 fn session(options: &CoordinatorOptions, pins: &Pins, archives: Option<u64>) -> Result<Quantiles> {
-    let mut stage = Stage::start(pins, options.listen.as_deref())?;
+    let mut stage = Stage::start(pins, options)?;
     // One, so that it is known where the orders come.
     stage.join(1, Duration::from_micros(options.order_us.into()))?;
     let mut user = stage.client("user")?;

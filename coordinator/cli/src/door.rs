@@ -1,16 +1,20 @@
 //! The way to a coordinator: of a daemon that runs here, or one in this process.
 
-use std::path::PathBuf;
-use std::time::Duration;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
-use dray_client::{Address, Client, Options, Pushed, Stream};
+use dray_client::{AGAIN, Address, Client, LinkError, Options, PATIENCE, Pushed, Stream};
 use dray_node::config::{Config, Mode};
 use dray_node::{Finished, Standalone};
 use dray_wire::SessionId;
 use tokio::runtime::Runtime;
 
 use crate::exit::Failure;
+use crate::output::Output;
 use crate::session::Session;
+
+/// For a coordinator that has just begun to have its sessions.
+const SESSION: Duration = Duration::from_secs(5);
 
 /// A connection to the coordinator, with the threads that serve it.
 pub(crate) struct Door {
@@ -21,6 +25,17 @@ pub(crate) struct Door {
     pub(crate) pushed: Option<Pushed>,
     /// Where there is no daemon.
     pub(crate) hosted: Option<Standalone>,
+    /// Where there is one: how to come to it again.
+    pub(crate) way: Option<Way>,
+}
+
+/// The way to a daemon, for when it was gone.
+#[derive(Debug)]
+pub(crate) struct Way {
+    pub(crate) address: Address,
+    pub(crate) options: Options,
+    /// What the session used is called.
+    pub(crate) info: String,
 }
 
 fn runtime() -> Result<Runtime, Failure> {
@@ -45,24 +60,54 @@ impl Door {
     /// Connects to the daemon of this machine; `None` if none runs and none has to.
     pub(crate) fn to_daemon(config: &Config) -> Result<Option<Self>, Failure> {
         let Some(socket) = daemon(config) else { return Ok(None) };
-        let runtime = runtime()?;
-        let options = Options::client("dray");
-        let connected =
-            runtime.block_on(Client::connect(&Address::Unix(socket.clone()), None, &options));
-        match connected {
-            Ok((client, pushed)) => {
-                let (session, hosted) = (SessionId::NONE, None);
-                Ok(Some(Self { runtime, client, session, pushed: Some(pushed), hosted }))
-            }
+        match Self::connect(&socket, runtime()?) {
+            Ok(door) => Ok(Some(door)),
             // A machine that is alone does without.
             Err(_) if config.cluster.mode == Mode::Standalone => Ok(None),
-            Err(error) => Err(Failure {
-                advice: Some("start drayd on this machine, or see its log"),
-                ..Failure::configuration(
-                    anyhow::Error::from(error).context(format!("{}", socket.display())),
-                )
-            }),
+            Err(error) => Err(no_daemon(error, &socket)),
         }
+    }
+
+    /// The same, with the session of a managed file system. A daemon that finds no coordinator at
+    /// the moment is waited for.
+    pub(crate) fn to_session(
+        config: &Config,
+        file_system: &str,
+        output: &Output,
+    ) -> Result<Option<Self>, Failure> {
+        let Some(socket) = daemon(config) else { return Ok(None) };
+        let (began, mut said) = (Instant::now(), false);
+        loop {
+            let opened = Self::connect(&socket, runtime()?).and_then(|mut door| {
+                let found = door.use_session(file_system)?;
+                Ok((door, found))
+            });
+            let (error, most) = match opened {
+                Ok((door, true)) => return Ok(Some(door)),
+                Ok((_, false)) => (no_session(file_system), SESSION),
+                Err(_) if config.cluster.mode == Mode::Standalone => return Ok(None),
+                Err(error) if is_no_daemon(&error) || !error.is_of_connection() => {
+                    return Err(no_daemon(error, &socket));
+                }
+                Err(error) => (no_daemon(error, &socket), PATIENCE),
+            };
+            if began.elapsed() > most {
+                return Err(error);
+            }
+            if !said && most == PATIENCE {
+                output.warn("no coordinator at the moment; trying to connect again");
+                said = true;
+            }
+            std::thread::sleep(AGAIN);
+        }
+    }
+
+    fn connect(socket: &Path, runtime: Runtime) -> dray_client::Result<Self> {
+        let (address, options) = (Address::Unix(socket.to_owned()), Options::client("dray"));
+        let (client, pushed) = runtime.block_on(Client::connect(&address, None, &options))?;
+        let (session, pushed, hosted) = (SessionId::NONE, Some(pushed), None);
+        let way = Some(Way { address, options, info: String::new() });
+        Ok(Self { runtime, client, session, pushed, hosted, way })
     }
 
     /// Hosts coordinator and engine in this process.
@@ -76,29 +121,20 @@ impl Door {
             let session = client.create_session(info(command).as_bytes()).await?;
             Ok::<_, anyhow::Error>((client, pushed, session))
         })?;
-        Ok(Self { runtime, client, session, pushed: Some(pushed), hosted: Some(hosted) })
+        let (pushed, hosted) = (Some(pushed), Some(hosted));
+        Ok(Self { runtime, client, session, pushed, hosted, way: None })
     }
 
-    /// Uses the daemon's session of a managed file system, or one that was named.
-    pub(crate) fn use_session(
-        &mut self,
-        named: Option<u64>,
-        file_system: &str,
-    ) -> Result<(), Failure> {
-        if let Some(named) = named {
-            self.session = SessionId(named);
-            return Ok(());
+    /// Uses the daemon's session of a managed file system, if there is one.
+    fn use_session(&mut self, file_system: &str) -> dray_client::Result<bool> {
+        let info = dray_node::session_info(file_system);
+        let found = self.client.find_session(SessionId::NONE, info.as_bytes());
+        let found = self.runtime.block_on(found)?;
+        self.session = found.unwrap_or_default();
+        if let Some(way) = &mut self.way {
+            way.info = info;
         }
-        let wanted = dray_node::session_info(file_system);
-        let sessions = self.runtime.block_on(self.client.sessions()).map_err(refused)?;
-        let own = sessions.iter().find(|it| it.info.as_slice() == wanted.as_bytes());
-        let found = own.map(|it| it.session);
-        self.session = found.ok_or_else(|| {
-            Failure::configuration(anyhow::anyhow!(
-                "the coordinator has no session for {file_system}: is it in its configuration?"
-            ))
-        })?;
-        Ok(())
+        Ok(found.is_some())
     }
 
     /// Connects to the daemon of this machine, which has to run.
@@ -133,6 +169,26 @@ impl Door {
         runtime.shutdown_timeout(Duration::from_secs(1));
         Ok(finished)
     }
+}
+
+/// Whether nobody listens: what starts no daemon does not pass by itself.
+fn is_no_daemon(error: &dray_client::Error) -> bool {
+    matches!(error, dray_client::Error::Link(error) if matches!(**error, LinkError::Io { .. }))
+}
+
+fn no_daemon(error: dray_client::Error, socket: &Path) -> Failure {
+    Failure {
+        advice: Some("start drayd on this machine, or see its log"),
+        ..Failure::configuration(
+            anyhow::Error::from(error).context(format!("{}", socket.display())),
+        )
+    }
+}
+
+fn no_session(file_system: &str) -> Failure {
+    Failure::configuration(anyhow::anyhow!(
+        "the coordinator has no session for {file_system}: is it in its configuration?"
+    ))
 }
 
 /// A node that ended badly says why as the engine does.

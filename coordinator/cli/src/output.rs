@@ -150,6 +150,11 @@ impl<'a> Reporter<'a> {
         }
     }
 
+    /// Something that concerns no file.
+    pub(crate) fn warn(&self, line: &str) {
+        self.output.warn(line);
+    }
+
     /// A file could not be moved.
     pub(crate) fn failed(&self, path: &Path, error: &str, advice: &str, reason: Reason) {
         self.output.warn(&format!("{error}\n      {advice}"));

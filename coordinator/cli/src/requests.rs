@@ -1,7 +1,10 @@
 //! Trees as requests: walked, submitted, and their outcomes heard.
 
+mod again;
+mod batch;
+mod totals;
+
 use std::collections::{HashMap, VecDeque};
-use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
@@ -11,23 +14,21 @@ use dray_fs::LinuxFiles;
 use dray_io::{Handle, Kind, Range};
 use dray_mover::{Entry, Walk};
 use dray_node::Standalone;
-use dray_node::places::{kind_to_wire, to_wire};
-use dray_wire::messages::{Item, KIND_LINK, Outcome, Submit};
-use dray_wire::{Class, List, Message, Name, Reason, RequestId, Status, Verb};
+use dray_wire::messages::Outcome;
+use dray_wire::{Class, Message, Reason, RequestId, Status, Verb};
 
 use crate::door::{Door, refused};
 use crate::exit::Failure;
 use crate::look::{Found, look_all};
-use crate::output::Reporter;
+use crate::output::{Reporter, text_path};
+use crate::requests::again::{Accepted, Line};
+use crate::requests::batch::{BATCH, Batch};
+pub(crate) use crate::requests::totals::Totals;
 
 /// Files submitted and not ended: what this process remembers of a tree of any size.
 const OPEN: usize = 16_384;
 /// Between looks whether the node of this process is still there.
 const LOOK: Duration = Duration::from_secs(1);
-/// Files submitted at once. A directory's worth: the first of them should not wait for long.
-const BATCH: usize = 256;
-/// Names in one submission, in bytes: well within a frame.
-const BATCH_NAMES: usize = 512 << 10;
 
 /// What is to be done to every file.
 #[derive(Debug, Clone, Copy)]
@@ -45,21 +46,6 @@ impl Ask {
     }
 }
 
-/// What became of the files so far.
-#[derive(Debug, Default)]
-pub(crate) struct Totals {
-    pub(crate) files: AtomicU64,
-    pub(crate) skipped: AtomicU64,
-    pub(crate) failed: AtomicU64,
-    pub(crate) bytes: AtomicU64,
-}
-
-impl Totals {
-    pub(crate) fn count(counter: &AtomicU64) -> u64 {
-        counter.load(Ordering::Relaxed)
-    }
-}
-
 /// Files with several names: the further ones wait until the first is in the archive.
 enum Links {
     /// The first name is being archived; these wait.
@@ -67,9 +53,18 @@ enum Links {
     Archived,
 }
 
+/// A file that was asked for.
+struct Asked {
+    path: PathBuf,
+    /// Of the first of several names.
+    first: Option<Handle>,
+    /// It may have been asked for before, over a connection that ended.
+    twice: bool,
+}
+
 #[derive(Default)]
 struct Open {
-    paths: HashMap<RequestId, (PathBuf, Option<Handle>)>,
+    asked: HashMap<RequestId, Asked>,
     /// Outcomes that came before it was known what they were of.
     early: HashMap<RequestId, Outcome>,
     links: HashMap<Handle, Links>,
@@ -85,6 +80,7 @@ struct Tree<'a> {
     ask: Ask,
     totals: &'a Totals,
     reporter: &'a Reporter<'a>,
+    line: Mutex<Line>,
     open: Mutex<Open>,
     changed: Condvar,
 }
@@ -99,8 +95,9 @@ pub(crate) fn run_tree(
     reporter: &Reporter<'_>,
 ) -> Result<(), Failure> {
     let mut pushed = door.pushed.take().expect("one tree at a time");
-    let open = Mutex::default();
-    let tree = Tree { door, ask, totals, reporter, open, changed: Condvar::new() };
+    let line = Mutex::new(Line::of(door));
+    let (open, changed) = (Mutex::default(), Condvar::new());
+    let tree = Tree { door, ask, totals, reporter, line, open, changed };
     let (outcome, pushed) = std::thread::scope(|scope| {
         let tree = &tree;
         let (stop, stopped) = tokio::sync::oneshot::channel();
@@ -113,7 +110,8 @@ pub(crate) fn run_tree(
         drop(stop);
         (outcome, listener.join())
     });
-    drop(tree);
+    let line = tree.line.into_inner().unwrap_or_else(PoisonError::into_inner);
+    (door.client, door.session) = (line.client, line.session);
     match pushed {
         Ok(pushed) => door.pushed = Some(pushed),
         Err(panic) => std::panic::resume_unwind(panic),
@@ -208,31 +206,28 @@ impl Tree<'_> {
         }
         self.wait_for(OPEN)?;
         let Batch { items, entries, first_names, .. } = std::mem::take(batch);
-        let Ask { verb, class, flags, .. } = self.ask;
-        let (session, items) = (self.door.session, List(items));
-        let tenant = rustix::process::getuid().as_raw();
-        let submit = Submit { session, tenant, class, verb, flags, items, ..Submit::default() };
-        let asked = self.door.client.submit_as(submit);
-        let requests = self.door.runtime.block_on(asked).map_err(refused)?;
+        let Accepted { requests, turn, twice } = self.ask_for(items)?;
         let mut early = Vec::new();
         {
             let mut open = self.locked();
-            for (request, (path, handle)) in requests.into_iter().zip(entries) {
+            for (request, (path, handle)) in requests.iter().copied().zip(entries) {
                 let first = handle.filter(|handle| first_names.contains(handle));
-                open.paths.insert(request, (path, first));
+                open.asked.insert(request, Asked { path, first, twice });
                 early.extend(open.early.remove(&request));
             }
+            // One submission at a time: what is left was heard of before, or asked for twice.
+            open.early.clear();
         }
         for outcome in early {
             self.hear(outcome);
         }
-        Ok(())
+        self.watch_missed(&requests, turn)
     }
 
     /// Waits until no more than so many are open.
     fn wait_for(&self, most: usize) -> Result<(), Failure> {
         let mut open = self.locked();
-        while open.paths.len() > most {
+        while open.asked.len() > most {
             if open.ended {
                 return Err(closed());
             }
@@ -257,13 +252,12 @@ impl Tree<'_> {
         loop {
             tokio::select! {
                 biased;
-                message = pushed.recv() => match message {
-                    Some(Message::Outcomes(outcomes)) => {
-                        for outcome in outcomes.outcomes.0 {
-                            self.hear(outcome);
-                        }
-                    }
-                    Some(_) => {}
+                () = self.hear_all(pushed) => {}
+                _ = &mut stopped => return,
+            }
+            tokio::select! {
+                again = self.again() => match again {
+                    Some(again) => *pushed = again,
                     None => break,
                 },
                 _ = &mut stopped => return,
@@ -273,15 +267,26 @@ impl Tree<'_> {
         self.changed.notify_all();
     }
 
+    /// Until the connection ends.
+    async fn hear_all(&self, pushed: &mut dray_client::Pushed) {
+        while let Some(message) = pushed.recv().await {
+            if let Message::Outcomes(outcomes) = message {
+                outcomes.outcomes.0.into_iter().for_each(|outcome| self.hear(outcome));
+            }
+        }
+    }
+
     fn hear(&self, outcome: Outcome) {
         let mut open = self.locked();
-        let Some((path, first)) = open.paths.remove(&outcome.request) else {
+        let Some(Asked { path, first, twice }) = open.asked.remove(&outcome.request) else {
             open.early.insert(outcome.request, outcome);
             return;
         };
         if let Some(handle) = first {
-            // Unless it is new in the archive, its names are what they were.
-            let archived = outcome.status == Status::DONE;
+            // Unless it is new in the archive, its names are what they were. If it was asked for
+            // twice, it is new by the first.
+            let archived =
+                outcome.status == Status::DONE || twice && outcome.status == Status::NOTHING;
             let next = if archived { Some(Links::Archived) } else { None };
             let waiting = match next {
                 Some(next) => open.links.insert(handle, next),
@@ -302,8 +307,8 @@ impl Tree<'_> {
             }
             Status::NOTHING => drop(count(&self.totals.skipped, 1)),
             _ => {
-                let text = outcome.text.as_str();
-                let (error, advice) = text.split_once('\n').unwrap_or((text, ""));
+                let text = text_of(&outcome, &path);
+                let (error, advice) = text.split_once('\n').unwrap_or((&text, ""));
                 self.failed(&path, error, advice, outcome.reason);
             }
         }
@@ -315,42 +320,15 @@ impl Tree<'_> {
     }
 }
 
+/// Why it was not done. Of what had ended before this connection began only the reason is known.
+fn text_of(outcome: &Outcome, path: &Path) -> String {
+    if outcome.text.as_str().is_empty() {
+        let (path, status, reason) = (text_path(path), outcome.status, outcome.reason);
+        return format!("{path}: {status} ({reason})\nsee the logs of the nodes");
+    }
+    outcome.text.as_str().to_owned()
+}
+
 fn closed() -> Failure {
     refused(dray_client::Error::Closed)
-}
-
-/// Items that go out together.
-#[derive(Default)]
-struct Batch {
-    items: Vec<Item>,
-    entries: Vec<(PathBuf, Option<Handle>)>,
-    first_names: Vec<Handle>,
-    names: usize,
-}
-
-impl Batch {
-    fn is_full(&self) -> bool {
-        self.items.len() >= BATCH || self.names >= BATCH_NAMES
-    }
-
-    fn add(&mut self, found: Found, range: Option<Range>, link: bool) {
-        let Found { entry: Entry { path, kind, handle, .. }, size, place, .. } = found;
-        let name = path.as_os_str().as_bytes();
-        self.names += name.len();
-        // A longer one could not have been opened.
-        let name = Name::new(name).unwrap_or_default();
-        let (offset, length) = range.map_or((0, 0), |range| (range.start, range.len()));
-        self.items.push(Item {
-            handle: handle.map(to_wire).unwrap_or_default(),
-            size: if link { 0 } else { size },
-            lun: place.0,
-            place: place.1,
-            offset,
-            length,
-            kind: if link { KIND_LINK } else { kind_to_wire(kind) },
-            name,
-            ..Item::default()
-        });
-        self.entries.push((path, handle));
-    }
 }

@@ -1,5 +1,7 @@
 //! What can go wrong on the way to the coordinator, and what it refuses.
 
+use std::time::Duration;
+
 use dray_wire::{Kind, Malformed, Reason, TooBig};
 
 #[derive(Debug, Clone, thiserror::Error)]
@@ -18,7 +20,7 @@ pub enum Error {
     #[error("the message was not sent: {0}")]
     TooBig(TooBig),
     #[error("the coordinator did not answer within {0:?}")]
-    Silent(std::time::Duration),
+    Silent(Duration),
 }
 
 pub type Result<T> = std::result::Result<T, Error>;
@@ -34,6 +36,31 @@ impl Error {
     pub fn reason(&self) -> Option<Reason> {
         match self {
             Self::Refused { reason, .. } => Some(*reason),
+            _ => None,
+        }
+    }
+
+    /// Whether it is the connection that failed and another may do better: the coordinator or the
+    /// daemon on the way to it has ended, or it does not lead any more.
+    pub fn is_of_connection(&self) -> bool {
+        use dray_link::Error as E;
+        match self {
+            Self::Link(error) => matches!(
+                **error,
+                E::Io { .. } | E::Timeout { .. } | E::Refused { .. } | E::Handshake { .. }
+            ),
+            Self::Closed | Self::Silent(_) => true,
+            Self::Refused { reason, .. } => *reason == Reason::NOT_COORDINATOR,
+            Self::Unexpected(_) | Self::Malformed(_) | Self::TooBig(_) => false,
+        }
+    }
+
+    /// For a refusal that passes by itself: after how long to ask again.
+    pub fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::Refused { retry_after_ms, .. } if *retry_after_ms > 0 => {
+                Some(Duration::from_millis(u64::from(*retry_after_ms)))
+            }
             _ => None,
         }
     }

@@ -18,11 +18,13 @@
 //! ```
 #![forbid(unsafe_code)]
 
+mod again;
 mod client;
 mod error;
 mod events;
 mod link;
 
+pub use again::{AGAIN, PATIENCE};
 pub use client::{Client, Options, Pushed};
 pub use dray_link::{Address, Credentials, Error as LinkError, Stream};
 pub use dray_wire as wire;

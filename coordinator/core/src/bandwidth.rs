@@ -18,6 +18,10 @@ impl Bandwidth {
         Self { rate: rate.max(1), level: i128::from(rate), at_ns: now_ns }
     }
 
+    pub fn rate(&self) -> u64 {
+        self.rate
+    }
+
     fn fill(&mut self, now_ns: u64) {
         let passed = now_ns.saturating_sub(self.at_ns);
         let more = i128::from(self.rate) * i128::from(passed) / i128::from(SECOND_NS);

@@ -155,6 +155,13 @@ impl Connections {
         self.all.remove(&connection)
     }
 
+    /// All that are there, in the order in which they came.
+    pub(crate) fn numbers(&self) -> Vec<u32> {
+        let mut all: Vec<u32> = self.all.keys().copied().collect();
+        all.sort_unstable();
+        all
+    }
+
     pub(crate) fn len(&self) -> usize {
         self.all.len()
     }

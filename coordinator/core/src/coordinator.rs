@@ -9,6 +9,8 @@ use hashbrown::HashMap;
 
 use crate::connections::{Connection, Connections, Peer, Wait};
 use crate::events::Events;
+use crate::journal::{Journal, Restoring};
+use crate::leading::Leading;
 use crate::limits::{LEASE_NS, NODE_CREDITS};
 use crate::nodes::{FileSystems, Lane, Nodes};
 use crate::orders::Order;
@@ -38,6 +40,8 @@ pub struct Setup {
     /// Bytes from which a file is split over cores and nodes, and of its parts.
     pub split_bytes: u64,
     pub part_bytes: u64,
+    /// Somebody keeps what is to outlive this coordinator: see [`Coordinator::take_block`].
+    pub durable: bool,
 }
 
 impl Default for Setup {
@@ -50,6 +54,7 @@ impl Default for Setup {
             grace_ns: 0,
             split_bytes: crate::limits::SPLIT_BYTES,
             part_bytes: crate::limits::PART_BYTES,
+            durable: false,
         }
     }
 }
@@ -87,10 +92,17 @@ pub struct Coordinator {
     pub(crate) pace: Pace,
     pub(crate) timers: Timers,
     pub(crate) file_systems: FileSystems,
+    pub(crate) journal: Journal,
+    pub(crate) restoring: Option<Restoring>,
+    pub(crate) leading: Leading,
 }
 
 impl Coordinator {
     pub fn new(setup: Setup) -> Self {
+        let mut journal = Journal::default();
+        if setup.durable {
+            journal.start();
+        }
         Self {
             setup,
             now_ns: 0,
@@ -112,24 +124,24 @@ impl Coordinator {
             pace: Pace::default(),
             timers: Timers::default(),
             file_systems: FileSystems::default(),
+            journal,
+            restoring: None,
+            leading: Leading::default(),
         }
-    }
-
-    fn at(&mut self, now_ns: u64) {
-        self.now_ns = self.now_ns.max(now_ns);
     }
 
     /// Somebody connected; `None` if there are too many already. The number is never used again.
     pub fn connected(&mut self, now_ns: u64, peer: Peer) -> Option<u32> {
-        self.at(now_ns);
+        if !self.at(now_ns) {
+            return None;
+        }
         self.connections.add(peer)
     }
 
     /// A connection has ended. What it waited for is forgotten; what it asked for goes on.
     //= docs/wire.md#w-22
     pub fn disconnected(&mut self, now_ns: u64, connection: u32) {
-        self.at(now_ns);
-        if self.part_with(connection) {
+        if self.at(now_ns) && self.part_with(connection) {
             self.dispatch();
         }
     }
@@ -150,18 +162,21 @@ impl Coordinator {
 
     /// Whatever is due by now.
     pub fn tick(&mut self, now_ns: u64) {
-        self.at(now_ns);
+        if !self.at(now_ns) {
+            return;
+        }
         self.timers_due();
         self.dispatch();
     }
 
     /// When [`tick`](Self::tick) is to be called next, if nothing comes in before.
     pub fn deadline(&self) -> Option<u64> {
-        self.timers.first()
+        let leading = self.leading.until_ns.filter(|_| !self.leading.over);
+        self.timers.first().into_iter().chain(leading).min()
     }
 
     pub fn next_output(&mut self) -> Option<Output> {
-        self.out.next()
+        self.out.next(self.journal.awaited())
     }
 
     /// A frame whose body is not as `docs/wire.md` says, or that is no frame at all (`fatal`).
@@ -173,7 +188,9 @@ impl Coordinator {
         why: &str,
         fatal: bool,
     ) {
-        self.at(now_ns);
+        if !self.at(now_ns) {
+            return;
+        }
         let Some(state) = self.connections.get_mut(connection) else { return };
         state.seen(request);
         self.out.refuse(connection, request, &Refusal::new(Reason::MALFORMED, 0, why));
@@ -185,7 +202,9 @@ impl Coordinator {
 
     /// A message has come.
     pub fn handle(&mut self, now_ns: u64, connection: u32, request: u64, message: Message) {
-        self.at(now_ns);
+        if !self.at(now_ns) {
+            return;
+        }
         let Some(state) = self.connections.get_mut(connection) else { return };
         if let Message::Hello(hello) = &message
             && !state.greeted
@@ -245,7 +264,7 @@ impl Coordinator {
             version: VERSION,
             credits,
             frame_max: dray_wire::limits::BODY_MAX as u32,
-            lease_ms: self.lease_ms(),
+            lease_ms: u32::try_from(self.setup.lease_ns / 1_000_000).unwrap_or(u32::MAX),
             epoch: self.setup.epoch,
             cluster: own,
             name: Text::new(&self.setup.name),
@@ -254,14 +273,22 @@ impl Coordinator {
         self.out.send(connection, request, welcome);
     }
 
-    pub(crate) fn lease_ms(&self) -> u32 {
-        u32::try_from(self.setup.lease_ns / 1_000_000).unwrap_or(u32::MAX)
-    }
-
-    /// Replies, and gives the credit back.
+    /// Replies, and gives the credit back. What relies on the journal is said when that is durable.
     //= docs/wire.md#w-8
     pub(crate) fn reply(&mut self, connection: u32, request: u64, message: impl Into<Message>) {
         // Who is gone is told nothing.
+        if let Some(state) = self.connections.get_mut(connection) {
+            state.answered(request);
+            match self.journal.awaited() {
+                Some(block) => self.out.withhold(block, connection, request, message),
+                None => self.out.send(connection, request, message),
+            }
+        }
+    }
+
+    /// The same for what relies on nothing that is recorded: leases, and events, which live at
+    /// their sources.
+    pub(crate) fn reply_now(&mut self, connection: u32, request: u64, message: impl Into<Message>) {
         if let Some(state) = self.connections.get_mut(connection) {
             state.answered(request);
             self.out.send(connection, request, message);
@@ -295,7 +322,7 @@ impl Coordinator {
     ) -> Result<(), Refusal> {
         let at = (connection, request);
         match message {
-            Message::Ping(_) => self.reply_done(connection, request),
+            Message::Ping(_) => self.reply_now(connection, request, Done::default()),
             Message::CreateSession(it) => self.create_session(at, it)?,
             Message::DestroySession(it) => self.destroy_session(at, it.session)?,
             Message::ListSessions(it) => self.list_sessions(at, &it),
@@ -318,6 +345,7 @@ impl Coordinator {
             Message::QueryRight(it) => self.query_right(at, &it)?,
             Message::Submit(it) => self.submit(at, it)?,
             Message::Cancel(it) => self.cancel(at, &it)?,
+            Message::Watch(it) => self.watch(at, &it),
             Message::ListRequests(it) => self.list_requests(at, &it)?,
             Message::ShowRequest(it) => self.show_request(at, it.request)?,
             Message::Join(it) => self.join(at, &it)?,

@@ -140,7 +140,7 @@ impl Coordinator {
         while let Some(index) = self.queue.first(bucket) {
             let request = &self.requests.slab[index];
             let (own, name) = (request.cost(), request.name.as_slice().len());
-            let alike = verb.is_none_or(|verb| verb == (request.verb, request.flags));
+            let alike = verb.is_none_or(|verb| verb == (request.verb, request.flags()));
             let fits = items.is_empty()
                 || (alike
                     && items.len() < ORDER_ITEMS
@@ -150,7 +150,7 @@ impl Coordinator {
             if !fits || (is_split && !items.is_empty()) {
                 break;
             }
-            verb = Some((request.verb, request.flags));
+            verb = Some((request.verb, request.flags()));
             self.queue.unlink(&mut self.requests, index);
             if !self.take_file(index, token) {
                 continue;

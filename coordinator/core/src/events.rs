@@ -1,21 +1,24 @@
 //! Events and their tokens, from being raised to being responded to.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
-use dray_wire::limits::PAGE_MAX;
+use dray_wire::limits::{EVENT_DATA_MAX, PAGE_MAX};
 use dray_wire::messages::{Event, Events as EventList, *};
-use dray_wire::{Epoch, EventType, FileHandle, List, Reason, Response, Token};
+use dray_wire::{Bytes, Epoch, EventType, FileHandle, List, Reason, Response, Token};
 use foldhash::fast::FixedState;
 use hashbrown::HashMap;
 
 use crate::connections::Wait;
 use crate::coordinator::Coordinator;
+use crate::journal::Record;
 use crate::limits::{DISPOSITION_WAIT_NS, UNDELIVERED_MAX};
 use crate::machine::{EVENT, may_follow};
 use crate::outbox::Refusal;
 use crate::sessions::Reader;
 use crate::talk::At;
 use crate::timers::Due;
+
+type Data = Bytes<EVENT_DATA_MAX>;
 
 /// States of [`EVENT`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -46,6 +49,8 @@ pub(crate) struct Raised {
     pub(crate) raiser: Option<(u32, u64)>,
     /// Files that rights are held on.
     handles: BTreeSet<FileHandle>,
+    /// The session that made it, of a user event: such are in the journal.
+    owner: Option<u32>,
 }
 
 impl Raised {
@@ -58,6 +63,8 @@ impl Raised {
 #[derive(Debug, Default)]
 pub(crate) struct Events {
     raised: HashMap<Token, Raised, FixedState>,
+    /// Files that rights were held on before a restart under tokens that nobody has raised again.
+    orphans: BTreeMap<Token, BTreeSet<FileHandle>>,
     last: u64,
 }
 
@@ -70,6 +77,20 @@ impl Events {
     /// Whether a token was given out in this epoch.
     pub(crate) fn was(&self, epoch: Epoch, token: Token) -> bool {
         token.0 > epoch.0 << 32 && token.0 <= self.last && !self.raised.contains_key(&token)
+    }
+
+    /// A right that was held before a restart; whether its token has to be raised again.
+    pub(crate) fn restore_right(&mut self, token: Token, handle: FileHandle) -> bool {
+        if let Some(raised) = self.raised.get_mut(&token) {
+            raised.handles.insert(handle);
+            return false;
+        }
+        self.orphans.entry(token).or_default().insert(handle);
+        true
+    }
+
+    pub(crate) fn take_orphans(&mut self) -> BTreeMap<Token, BTreeSet<FileHandle>> {
+        std::mem::take(&mut self.orphans)
     }
 
     /// A token has or waits for a right on a file.
@@ -149,14 +170,20 @@ impl Coordinator {
             self.reply_done(at.0, at.1);
             return Ok(());
         }
+        if self.raised_again(at, it.token)? {
+            return Ok(());
+        }
         if let Some(session) = session {
             self.check_room(session)?;
         }
-        let token = self.events.next_token(self.setup.epoch);
+        let token = match it.token {
+            Token::NONE => self.events.next_token(self.setup.epoch),
+            own => own,
+        };
         event.token = token;
-        let handles = BTreeSet::new();
-        let stage = Stage::Undisposed;
-        let raised = Raised { stage, event: event.clone(), raiser: Some(at), handles };
+        let handles = self.events.orphans.remove(&token).unwrap_or_default();
+        let (stage, event_kept) = (Stage::Undisposed, event.clone());
+        let raised = Raised { stage, event: event_kept, raiser: Some(at), handles, owner: None };
         self.events.raised.insert(token, raised);
         match session {
             Some(session) => self.deliver(session, token, event),
@@ -165,6 +192,22 @@ impl Coordinator {
             }
         }
         Ok(())
+    }
+
+    /// Whether an event with this token is there: then it is answered over this connection.
+    //= docs/wire.md#w-38
+    fn raised_again(&mut self, at: At, token: Token) -> Result<bool, Refusal> {
+        if token != Token::NONE && token.0 & SOURCE_TOKEN == 0 {
+            let text = "a source chooses tokens with bit 63 set";
+            return Err(Refusal::new(Reason::UNKNOWN_VALUE, token.0, text));
+        }
+        let Some(raised) = self.events.raised.get_mut(&token) else { return Ok(false) };
+        if let Some((connection, request)) = raised.raiser.replace(at) {
+            let text = "the event was raised again elsewhere";
+            let refusal = Refusal::new(Reason::CONFLICT, token.0, text);
+            self.refuse(connection, request, &refusal);
+        }
+        Ok(true)
     }
 
     pub(crate) fn check_room(&self, session: u32) -> Result<(), Refusal> {
@@ -193,7 +236,7 @@ impl Coordinator {
             let Some(reader) = state.readers.pop_front() else { return };
             self.timers.clear(reader.until_ns, reader.due(session));
             let events = self.fetch(session, reader.limit);
-            self.reply(reader.connection, reader.request, events);
+            self.reply_now(reader.connection, reader.request, events);
         }
     }
 
@@ -220,7 +263,7 @@ impl Coordinator {
         let session = self.session(it.session)?;
         if it.wait_ms == 0 || !self.sessions.slab[session].undelivered.is_empty() {
             let events = self.fetch(session, it.limit.max(1));
-            self.reply(at.0, at.1, events);
+            self.reply_now(at.0, at.1, events);
             return Ok(());
         }
         let until_ns = self.now_ns + u64::from(it.wait_ms) * 1_000_000;
@@ -244,20 +287,23 @@ impl Coordinator {
             return Err(Refusal::new(Reason::BAD_RESPONSE, it.token.0, text));
         }
         self.sessions.slab[session].outstanding.remove(&it.token);
-        self.reply_done(at.0, at.1);
         self.answer(it.token, it.response, it.error);
+        self.reply_done(at.0, at.1);
         Ok(())
     }
 
     /// Ends an event: its rights go back, and whoever waits for it goes on.
     fn answer(&mut self, token: Token, response: Response, error: u32) {
         let Some(raised) = self.events.end(token) else { return };
+        if raised.owner.is_some() || !raised.handles.is_empty() {
+            self.journal.put(&Record::TokenGone { token });
+        }
         for handle in raised.handles {
             self.give_back(handle, token);
         }
         if let Some((connection, request)) = raised.raiser {
             let answered = EventAnswered { response, error, token, ..EventAnswered::default() };
-            self.reply(connection, request, answered);
+            self.reply_now(connection, request, answered);
         }
     }
 
@@ -274,6 +320,11 @@ impl Coordinator {
         let from = self.token(it.session, it.token)?;
         self.sessions.slab[from].outstanding.remove(&it.token);
         self.sessions.slab[target].outstanding.insert(it.token, ());
+        if let Some(owner) = self.events.raised.get_mut(&it.token).and_then(|it| it.owner.as_mut())
+        {
+            *owner = target;
+            self.keep_token(it.token);
+        }
         self.reply(at.0, at.1, TokenIs { token: it.token });
         Ok(())
     }
@@ -281,23 +332,41 @@ impl Coordinator {
     //= docs/wire.md#w-35
     pub(crate) fn create_user_event(&mut self, at: At, it: CreateUserEvent) -> Result<(), Refusal> {
         let session = self.session(it.session)?;
-        let token = self.user_event(Stage::Outstanding, it.data, None);
-        self.sessions.slab[session].outstanding.insert(token, ());
+        self.check_store()?;
+        let token = self.events.next_token(self.setup.epoch);
+        self.restore_token(session, token, it.data);
+        self.keep_token(token);
         self.reply(at.0, at.1, TokenIs { token });
         Ok(())
     }
 
+    /// A user event of a session, outstanding in it.
+    pub(crate) fn restore_token(&mut self, session: u32, token: Token, data: Data) {
+        self.sessions.slab[session].outstanding.insert(token, ());
+        self.user_event(token, Stage::Outstanding, data, (None, Some(session)));
+    }
+
     fn user_event(
         &mut self,
+        token: Token,
         stage: Stage,
-        data: dray_wire::Bytes<{ dray_wire::limits::EVENT_DATA_MAX }>,
-        raiser: Option<At>,
-    ) -> Token {
-        let token = self.events.next_token(self.setup.epoch);
+        data: Data,
+        (raiser, owner): (Option<At>, Option<u32>),
+    ) {
         let event = Event { token, event: EventType::USER, data, ..Event::default() };
-        let raised = Raised { stage, event, raiser, handles: BTreeSet::new() };
+        let raised = Raised { stage, event, raiser, handles: BTreeSet::new(), owner };
         self.events.raised.insert(token, raised);
-        token
+    }
+
+    /// Records a user event as it is now, if it is one that a session made.
+    //= docs/journal.md#j-5
+    pub(crate) fn keep_token(&mut self, token: Token) {
+        let Some(raised) = self.events.raised.get(&token) else { return };
+        let Some(owner) = raised.owner.and_then(|owner| self.sessions.slab.get(owner)) else {
+            return;
+        };
+        let record = Record::Token { root: owner.root, token, data: raised.event.data.clone() };
+        self.journal.put(&record);
     }
 
     pub(crate) fn send_message(&mut self, at: At, it: SendMessage) -> Result<(), Refusal> {
@@ -310,7 +379,8 @@ impl Coordinator {
             return Ok(());
         }
         // Whom it is for is known: there is no disposition to wait for.
-        let token = self.user_event(Stage::Undisposed, it.data, Some(at));
+        let token = self.events.next_token(self.setup.epoch);
+        self.user_event(token, Stage::Undisposed, it.data, (Some(at), None));
         let event = self.events.raised[&token].event.clone();
         self.deliver(session, token, event);
         Ok(())

@@ -65,11 +65,29 @@ pub const PARTS_MAX: u64 = 1024;
 /// Parts that a core of a node has at once: one moves, one is ready.
 pub const CORE_PARTS: u32 = 2;
 
-/// Nanoseconds. A node that is silent so long acts no more. A heartbeat is a third of it.
-pub const LEASE_NS: u64 = 3_000_000_000;
+/// Nanoseconds. A node that is silent so long acts no more. A heartbeat is a third of it. With
+/// what is added for clocks, work of a dead node is given to others within three seconds.
+pub const LEASE_NS: u64 = 2_500_000_000;
 
 /// What is added to a lease for clocks that run apart: one part in so many.
 pub const LEASE_SKEW: u64 = 10;
+
+/// Bytes at which a block of the journal is full. With the longest record after that it is well
+/// within what an etcd transaction takes (1.5 MiB), and a flush of it takes milliseconds.
+pub const JOURNAL_BLOCK: usize = 512 << 10;
+
+/// Bytes of the journal that are kept however little of them is true: rewriting less is not worth
+/// reading it.
+pub const JOURNAL_LEAST: u64 = 64 << 20;
+
+/// Bytes recorded and not durable at which submissions are refused for a moment: some seconds of
+/// a store that does not keep up.
+pub const JOURNAL_BEHIND: usize = 256 << 20;
+
+/// Generations of requests left out after a restart. Requests of blocked readers are not in the
+/// journal, so how far their ids went is not known; each of them takes a place that was free for
+/// 65,536 others, so that this many are four thousand million requests.
+pub const CLASS_ZERO_GENERATIONS: u32 = 65_536;
 
 /// How often a request that a node could not take is tried again elsewhere.
 pub const TRIES_MAX: u8 = 5;

@@ -60,7 +60,11 @@ impl Coordinator {
             state.node = id_of(slot);
         }
         let (lease_ms, epoch) = (self.lease_ms(), self.setup.epoch);
-        self.reply(at.0, at.1, Joined { node: id_of(slot), lease_ms, epoch, ..Joined::default() });
+        self.reply_now(
+            at.0,
+            at.1,
+            Joined { node: id_of(slot), lease_ms, epoch, ..Joined::default() },
+        );
         for bucket in self.queue.take_homeless() {
             self.settle_bucket(bucket, false);
         }
@@ -81,7 +85,7 @@ impl Coordinator {
         own.load = it.load;
         let (epoch, lease_ms) = (self.setup.epoch, self.lease_ms());
         let renewed = Renewed { epoch, sent_ns: it.sent_ns, lease_ms, ..Renewed::default() };
-        self.reply(at.0, at.1, renewed);
+        self.reply_now(at.0, at.1, renewed);
         Ok(())
     }
 

@@ -1,14 +1,16 @@
 //! Requests as users see them: submitted, listed, cancelled, ended.
 
 use dray_wire::messages::*;
-use dray_wire::{Class, List, Reason, Status, Text, Token, Verb};
+use dray_wire::{Class, List, Reason, RequestId, Status, Text, Token, Verb};
 
 use crate::coordinator::Coordinator;
+use crate::journal::{Record, SubmittedHead};
 use crate::limits::QUEUED_MAX;
 use crate::outbox::Refusal;
 use crate::placement::place;
 use crate::queue::CLASSES;
 use crate::requests::{Asker, NONE, Where};
+use crate::slab::Key;
 use crate::talk::At;
 use crate::timers::Due;
 
@@ -67,6 +69,11 @@ impl Coordinator {
     pub(crate) fn submit(&mut self, at: At, it: Submit) -> Result<(), Refusal> {
         let session = self.session(it.session)?;
         check(&it)?;
+        // What blocked readers want is asked for again by those who raised their events.
+        let kept = it.class != Class::BLOCKED;
+        if kept {
+            self.check_store()?;
+        }
         if self.requests.open + it.items.0.len() > QUEUED_MAX {
             return Err(Refusal::busy(0, 1000, "the queue is full"));
         }
@@ -78,16 +85,15 @@ impl Coordinator {
             class: it.class,
             verb: it.verb,
             flags: it.flags,
+            kept,
             now_ns: self.now_ns,
         };
-        let mut ids = Vec::with_capacity(it.items.0.len());
-        for item in it.items.0 {
-            let index = self.requests.insert(&asker, item);
-            self.sessions.slab[session].requests += 1;
-            ids.push(self.requests.id(index));
+        let ids = self.take_in(&asker, it.items.0);
+        self.sessions.slab[session].requests += ids.len() as u32;
+        let due = self.now_ns + u64::from(it.deadline_ms) * 1_000_000;
+        for id in &ids {
+            let Key { index, generation } = Key::from_id(id.0);
             if it.deadline_ms > 0 {
-                let generation = self.requests.slab.key(index).generation;
-                let due = self.now_ns + u64::from(it.deadline_ms) * 1_000_000;
                 self.timers.set(due, Due::Request { index, generation });
             }
             self.enqueue(index);
@@ -97,8 +103,49 @@ impl Coordinator {
         Ok(())
     }
 
+    /// Makes requests of items, and records them.
+    //= docs/journal.md#j-4
+    fn take_in(&mut self, asker: &Asker, items: Vec<Item>) -> Vec<RequestId> {
+        let head = SubmittedHead {
+            root: self.sessions.slab[asker.session.index].root,
+            tenant: asker.tenant,
+            deadline_ms: asker.deadline_ms,
+            class: asker.class,
+            verb: asker.verb,
+            flags: asker.flags,
+        };
+        let (requests, mut age) = (&mut self.requests, self.journal.accepted);
+        self.journal.accepted += items.len() as u64;
+        let mut record = if asker.kept { self.journal.submission(head) } else { None };
+        let mut ids = Vec::with_capacity(items.len());
+        for item in items {
+            let id = RequestId(requests.slab.next_key().id());
+            if let Some(record) = &mut record {
+                record.add(id, age, &item);
+            }
+            requests.insert(asker, item);
+            ids.push(id);
+            age += 1;
+        }
+        if let Some(mut record) = record {
+            record.end();
+        }
+        ids
+    }
+
+    /// Records how a request ended, if it has.
+    //= docs/journal.md#j-4
+    pub(crate) fn keep_ended(&mut self, id: RequestId) {
+        let Some(index) = self.requests.slab.find(id.0) else { return };
+        let request = &self.requests.slab[index];
+        if request.is_kept() && request.status().is_final() {
+            let (bytes, status, reason) = (request.bytes, request.status(), request.reason);
+            self.journal.put(&Record::Ended { request: id, bytes, status, reason });
+        }
+    }
+
     /// Puts a request where it is served from, or behind one that moves the same.
-    fn enqueue(&mut self, index: u32) {
+    pub(crate) fn enqueue(&mut self, index: u32) {
         match self.requests.same(index) {
             Some(leader) => self.follow(leader, index),
             None => self.put_in_bucket(index, false),
@@ -207,22 +254,15 @@ impl Coordinator {
         let state = &mut self.requests.slab[index];
         state.reason = ending.reason;
         state.bytes = ending.bytes;
-        let (connection, session, flags) = (state.connection, state.session, state.flags);
+        let (connection, session, flags) = (state.connection, state.session, state.flags());
         if let Some(session) = self.sessions.slab.get_mut(session) {
             session.requests -= 1;
         }
         self.forget_deadline(index);
         self.requests.end(index, self.now_ns);
-        if flags & SILENT == 0 && self.connection(connection).is_some() {
-            let outcome = Outcome {
-                request,
-                bytes: ending.bytes,
-                status: ending.status,
-                reason: ending.reason,
-                text: ending.text.clone(),
-                ..Outcome::default()
-            };
-            self.out.outcome(connection, outcome);
+        self.keep_ended(request);
+        if flags & SILENT == 0 {
+            self.tell_outcome(connection, request, ending);
         }
     }
 

@@ -10,6 +10,7 @@ use hashbrown::HashMap;
 
 use crate::bandwidth::Bandwidth;
 use crate::coordinator::Coordinator;
+use crate::journal::Record;
 use crate::limits::{WINDOW_ITEMS, WINDOW_ORDERS};
 use crate::machine::{NODE, may_follow};
 use crate::outbox::Refusal;
@@ -246,6 +247,7 @@ impl Coordinator {
     }
 
     pub(crate) fn set_limit(&mut self, at: At, it: &SetLimit) -> Result<(), Refusal> {
+        self.check_store()?;
         let limit =
             (it.bytes_per_second > 0).then(|| Bandwidth::new(it.bytes_per_second, self.now_ns));
         let (limits, key) = match it.scope {
@@ -266,6 +268,12 @@ impl Coordinator {
         match limit {
             Some(limit) => drop(limits.insert(key, limit)),
             None => drop(limits.remove(&key)),
+        }
+        if it.scope == SESSION {
+            self.keep_session(key);
+        } else {
+            let (file_system, rate) = (it.file_system, it.bytes_per_second);
+            self.journal.put(&Record::Limit { file_system, rate });
         }
         self.touch_all();
         self.reply_done(at.0, at.1);

@@ -19,6 +19,8 @@ pub enum Output {
 #[derive(Debug, Default)]
 pub(crate) struct Outbox {
     ready: VecDeque<Output>,
+    /// What may not be said before a block of the journal is durable, with its number.
+    withheld: VecDeque<(u64, Output)>,
     /// Outcomes gathered, so that a burst of them is one message.
     outcomes: BTreeMap<u32, Vec<Outcome>>,
 }
@@ -48,6 +50,30 @@ impl Outbox {
         self.ready.push_back(Output::Send { connection, request, message: message.into() });
     }
 
+    /// Says it when a block is durable.
+    pub(crate) fn withhold(
+        &mut self,
+        block: u64,
+        connection: u32,
+        request: u64,
+        message: impl Into<Message>,
+    ) {
+        let output = Output::Send { connection, request, message: message.into() };
+        self.withheld.push_back((block, output));
+    }
+
+    /// Blocks up to this one are durable.
+    pub(crate) fn kept(&mut self, block: u64) {
+        while let Some((_, output)) = self.withheld.pop_front_if(|(awaited, _)| *awaited <= block) {
+            self.ready.push_back(output);
+        }
+    }
+
+    /// Nothing of what was to be said is.
+    pub(crate) fn clear(&mut self) {
+        *self = Self::default();
+    }
+
     pub(crate) fn refuse(&mut self, connection: u32, request: u64, refusal: &Refusal) {
         let message = Refused {
             reason: refusal.reason,
@@ -69,22 +95,28 @@ impl Outbox {
     }
 
     pub(crate) fn outcome(&mut self, connection: u32, outcome: Outcome) {
-        let gathered = self.outcomes.entry(connection).or_default();
-        gathered.push(outcome);
-        if gathered.len() >= OUTCOMES {
-            let outcomes = List(std::mem::take(gathered));
-            self.send(connection, 0, Outcomes { outcomes });
+        self.outcomes.entry(connection).or_default().push(outcome);
+    }
+
+    /// Makes messages of the outcomes gathered, which rely on a block of the journal.
+    fn tell_outcomes(&mut self, block: Option<u64>) {
+        while let Some((connection, mut outcomes)) = self.outcomes.pop_first() {
+            while !outcomes.is_empty() {
+                let rest = outcomes.split_off(outcomes.len().min(OUTCOMES));
+                let message = Outcomes { outcomes: List(outcomes) };
+                match block {
+                    Some(block) => self.withhold(block, connection, 0, message),
+                    None => self.send(connection, 0, message),
+                }
+                outcomes = rest;
+            }
         }
     }
 
-    pub(crate) fn next(&mut self) -> Option<Output> {
-        if self.ready.is_empty() {
-            while let Some((connection, outcomes)) = self.outcomes.pop_first() {
-                if !outcomes.is_empty() {
-                    let message = Outcomes { outcomes: List(outcomes) }.into();
-                    return Some(Output::Send { connection, request: 0, message });
-                }
-            }
+    /// `awaited` is the block of the journal that everything done so far relies on.
+    pub(crate) fn next(&mut self, awaited: Option<u64>) -> Option<Output> {
+        if self.ready.is_empty() && !self.outcomes.is_empty() {
+            self.tell_outcomes(awaited);
         }
         self.ready.pop_front()
     }

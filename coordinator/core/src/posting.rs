@@ -61,7 +61,7 @@ impl Coordinator {
         let Order { node: slot, token, verb, .. } = self.orders[order];
         let (epoch, right, lease_ms) = (self.setup.epoch, verb.right(), self.lease_ms());
         let request = &self.requests.slab[request];
-        let (class, flags) = (request.class, request.flags);
+        let (class, flags) = (request.class, request.flags());
         let session = self.sessions.slab[request.session].id;
         let Some(node) = self.nodes.get_mut(slot) else { return };
         node.orders.insert(order);

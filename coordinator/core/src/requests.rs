@@ -16,6 +16,9 @@ use crate::slab::{Key, Slab};
 /// No index.
 pub(crate) const NONE: u32 = u32::MAX;
 
+/// Among its flags: it is in the journal. No submission has it.
+const KEPT: u16 = 1 << 15;
+
 /// One file to be moved. Some 180 bytes: there may be millions.
 #[derive(Debug)]
 pub(crate) struct Request {
@@ -49,7 +52,7 @@ pub(crate) struct Request {
     /// First of those that move the same file afterwards.
     pub(crate) behind: u32,
     pub(crate) node: NodeId,
-    pub(crate) flags: u16,
+    flags: u16,
     pub(crate) reason: Reason,
     pub(crate) class: Class,
     pub(crate) verb: Verb,
@@ -77,77 +80,9 @@ pub(crate) enum Where {
 }
 
 impl Request {
-    pub(crate) fn status(&self) -> Status {
-        self.status
-    }
-
-    fn movement(&self) -> Movement {
-        (self.handle, self.verb, (self.offset, self.length))
-    }
-
-    pub(crate) fn session_key(&self) -> Key {
-        Key { index: self.session, generation: self.session_generation }
-    }
-
-    /// What it counts for in the service of its session.
-    pub(crate) fn cost(&self) -> u64 {
-        let bytes = if self.length > 0 { self.length.min(self.size) } else { self.size };
-        bytes.saturating_add(crate::limits::FILE_COST)
-    }
-}
-
-#[derive(Debug, Default)]
-pub(crate) struct Requests {
-    pub(crate) slab: Slab<Request>,
-    /// Queued requests by what they move.
-    duplicates: Duplicates,
-    ended: VecDeque<u32>,
-    /// Requests that have not ended.
-    pub(crate) open: usize,
-}
-
-/// What a request moves, and how.
-type Movement = (FileHandle, Verb, (u64, u64));
-
-/// Inodes that are neighbours have hashes that are.
-fn hash((handle, verb, range): Movement) -> u32 {
-    let together = FileHandle { inode: handle.inode >> 4, ..handle };
-    let mixed = FixedState::with_seed(1).hash_one((together, verb, range)) as u32;
-    mixed << 4 | (handle.inode & 15) as u32
-}
-
-/// What is common to the items of a submission.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Asker {
-    pub(crate) session: Key,
-    pub(crate) connection: u32,
-    pub(crate) tenant: u32,
-    pub(crate) deadline_ms: u32,
-    pub(crate) class: Class,
-    pub(crate) verb: Verb,
-    pub(crate) flags: u16,
-    pub(crate) now_ns: u64,
-}
-
-/// Inodes that are taken for neighbours where nothing better is known: some groups of them.
-const INODES_TOGETHER_SHIFT: u32 = 14;
-
-/// Where the data of an item is. Who does not know says 0 and 0; then neighbouring inodes are
-/// taken for neighbours on the LUN.
-fn region_of(item: &Item) -> (Region, u64) {
-    if item.lun != 0 || item.place != 0 {
-        return (Region::of(item.lun, item.place), item.place);
-    }
-    let lun = FixedState::with_seed(2).hash_one(item.handle.file_system);
-    let number = item.handle.inode >> INODES_TOGETHER_SHIFT;
-    (Region { lun, number }, item.handle.inode)
-}
-
-impl Requests {
-    pub(crate) fn insert(&mut self, asker: &Asker, item: Item) -> u32 {
+    fn new(asker: &Asker, item: Item) -> Self {
         let (region, place) = region_of(&item);
-        self.open += 1;
-        let request = Request {
+        Self {
             handle: item.handle,
             size: item.size,
             region,
@@ -170,7 +105,7 @@ impl Requests {
             followers: NONE,
             behind: NONE,
             node: NodeId::NONE,
-            flags: asker.flags,
+            flags: if asker.kept { asker.flags | KEPT } else { asker.flags },
             reason: Reason::NONE,
             class: asker.class,
             verb: asker.verb,
@@ -179,8 +114,106 @@ impl Requests {
             tries: 0,
             cancelled: false,
             place_in: Where::Nowhere,
-        };
-        self.slab.insert(request).index
+        }
+    }
+
+    pub(crate) fn status(&self) -> Status {
+        self.status
+    }
+
+    /// As they were submitted.
+    pub(crate) fn flags(&self) -> u16 {
+        self.flags & !KEPT
+    }
+
+    /// Whether it is in the journal.
+    pub(crate) fn is_kept(&self) -> bool {
+        self.flags & KEPT != 0
+    }
+
+    fn movement(&self) -> Movement {
+        (self.handle, self.verb, (self.offset, self.length))
+    }
+
+    pub(crate) fn session_key(&self) -> Key {
+        Key { index: self.session, generation: self.session_generation }
+    }
+
+    /// What it counts for in the service of its session.
+    pub(crate) fn cost(&self) -> u64 {
+        let bytes = if self.length > 0 { self.length.min(self.size) } else { self.size };
+        bytes.saturating_add(crate::limits::FILE_COST)
+    }
+}
+
+#[derive(Debug, Default)]
+pub(crate) struct Requests {
+    pub(crate) slab: Slab<Request>,
+    /// Queued requests by what they move.
+    duplicates: Duplicates,
+    ended: VecDeque<Key>,
+    /// Requests that have not ended.
+    pub(crate) open: usize,
+}
+
+/// What a request moves, and how.
+type Movement = (FileHandle, Verb, (u64, u64));
+
+/// Inodes that are neighbours have hashes that are.
+fn hash((handle, verb, range): Movement) -> u32 {
+    let together = FileHandle { inode: handle.inode >> 4, ..handle };
+    let mixed = FixedState::with_seed(1).hash_one((together, verb, range)) as u32;
+    mixed << 4 | (handle.inode & 15) as u32
+}
+
+/// How a request ended.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Ended {
+    pub(crate) status: Status,
+    pub(crate) reason: Reason,
+    /// Moved.
+    pub(crate) bytes: u64,
+}
+
+/// What is common to the items of a submission.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Asker {
+    pub(crate) session: Key,
+    pub(crate) connection: u32,
+    pub(crate) tenant: u32,
+    pub(crate) deadline_ms: u32,
+    pub(crate) class: Class,
+    pub(crate) verb: Verb,
+    pub(crate) flags: u16,
+    /// It is in the journal.
+    pub(crate) kept: bool,
+    pub(crate) now_ns: u64,
+}
+
+/// Inodes that are taken for neighbours where nothing better is known: some groups of them.
+const INODES_TOGETHER_SHIFT: u32 = 14;
+
+/// Where the data of an item is. Who does not know says 0 and 0; then neighbouring inodes are
+/// taken for neighbours on the LUN.
+fn region_of(item: &Item) -> (Region, u64) {
+    if item.lun != 0 || item.place != 0 {
+        return (Region::of(item.lun, item.place), item.place);
+    }
+    let lun = FixedState::with_seed(2).hash_one(item.handle.file_system);
+    let number = item.handle.inode >> INODES_TOGETHER_SHIFT;
+    (Region { lun, number }, item.handle.inode)
+}
+
+impl Requests {
+    pub(crate) fn insert(&mut self, asker: &Asker, item: Item) -> u32 {
+        self.open += 1;
+        self.slab.insert(Request::new(asker, item)).index
+    }
+
+    /// One that was accepted before a restart.
+    pub(crate) fn insert_at(&mut self, key: Key, asker: &Asker, item: Item) {
+        self.open += 1;
+        self.slab.insert_at(key, Request::new(asker, item));
     }
 
     /// Requests that others may follow.
@@ -252,12 +285,24 @@ impl Requests {
         self.slab[index].ticket = now_ns;
         self.slab[index].place_in = Where::Nowhere;
         self.open -= 1;
-        self.ended.push_back(index);
+        self.ended.push_back(self.slab.key(index));
         if self.ended.len() > ENDED_KEPT
             && let Some(oldest) = self.ended.pop_front()
+            && self.slab.find(oldest.id()).is_some()
         {
-            self.slab.remove(oldest);
+            self.slab.remove(oldest.index);
         }
+    }
+
+    /// It had ended before a restart; false if that is known.
+    pub(crate) fn restore_ended(&mut self, index: u32, ended: Ended, now_ns: u64) -> bool {
+        let request = &mut self.slab[index];
+        if request.status.is_final() {
+            return false;
+        }
+        (request.status, request.reason, request.bytes) = (ended.status, ended.reason, ended.bytes);
+        self.end(index, now_ns);
+        true
     }
 
     pub(crate) fn info(&self, index: u32, session: SessionId, now_ns: u64) -> RequestInfo {

@@ -27,6 +27,8 @@ impl Reader {
 #[derive(Debug, Default)]
 pub(crate) struct Session {
     pub(crate) id: SessionId,
+    /// Its first id, which stays the same.
+    pub(crate) root: SessionId,
     pub(crate) share: u32,
     pub(crate) info: Bytes<INFO_MAX>,
     /// Events that nobody has fetched.
@@ -60,9 +62,26 @@ impl Sessions {
 
     pub(crate) fn create(&mut self, epoch: Epoch, share: u32, info: Bytes<INFO_MAX>) -> SessionId {
         let id = self.next_id(epoch);
-        let index = self.slab.insert(Session { id, share, info, ..Session::default() }).index;
+        let session = Session { id, root: id, share, info, ..Session::default() };
+        let index = self.slab.insert(session).index;
         self.ids.insert(id, index);
         id
+    }
+
+    /// One that was there before a restart.
+    pub(crate) fn add(&mut self, root: SessionId) -> u32 {
+        let session = Session { id: root, root, ..Session::default() };
+        let index = self.slab.insert(session).index;
+        self.ids.insert(root, index);
+        index
+    }
+
+    /// Gives a session the id that it had before a restart.
+    pub(crate) fn rename(&mut self, index: u32, id: SessionId) {
+        self.ids.remove(&self.slab[index].id);
+        self.slab[index].id = id;
+        self.ids.insert(id, index);
+        self.last = self.last.max(id.0);
     }
 
     /// Gives a session a new id and information string; all else stays with it.
@@ -129,6 +148,15 @@ impl Sessions {
                 self.dispositions.remove(&key);
             }
         }
+    }
+
+    /// Who has dispositions for events of a file system.
+    pub(crate) fn disposers(&self, file_system: [u8; 16]) -> Vec<u32> {
+        let of_it = self.dispositions.iter().filter(|((own, _), _)| *own == file_system);
+        let mut all: Vec<u32> = of_it.map(|(_, session)| *session).collect();
+        all.sort_unstable();
+        all.dedup();
+        all
     }
 
     pub(crate) fn dispositions(&self, index: u32) -> Vec<([u8; 16], u32)> {

@@ -32,31 +32,76 @@ struct Entry<T> {
 pub(crate) struct Slab<T> {
     chunks: Vec<Vec<Entry<T>>>,
     free: Vec<u32>,
+    /// Generation of a place that is used for the first time.
+    first: u32,
+    /// The highest that there is.
+    highest: u32,
 }
 
 impl<T> Default for Slab<T> {
     fn default() -> Self {
-        Self { chunks: Vec::new(), free: Vec::new() }
+        Self { chunks: Vec::new(), free: Vec::new(), first: 1, highest: 0 }
     }
 }
 
 impl<T> Slab<T> {
     pub(crate) fn insert(&mut self, value: T) -> Key {
-        if let Some(index) = self.free.pop() {
-            let entry = self.entry_mut(index).expect("a free place is a place");
-            // Zero is left out: an id is never zero.
-            entry.generation = entry.generation.wrapping_add(1).max(1);
-            entry.value = Some(value);
-            return Key { index, generation: entry.generation };
+        let key = self.next_key();
+        self.highest = self.highest.max(key.generation);
+        if self.free.pop().is_none() {
+            self.push(Entry { generation: 0, value: None });
         }
+        let entry = self.entry_mut(key.index).expect("a place that is free");
+        (entry.generation, entry.value) = (key.generation, Some(value));
+        key
+    }
+
+    /// What the next that is inserted is called.
+    pub(crate) fn next_key(&self) -> Key {
+        match self.free.last() {
+            // Zero is left out: an id is never zero.
+            Some(index) => {
+                let before = self.key(*index).generation;
+                Key { index: *index, generation: before.wrapping_add(1).max(1) }
+            }
+            None => Key { index: self.end(), generation: self.first },
+        }
+    }
+
+    fn push(&mut self, entry: Entry<T>) {
         if self.chunks.last().is_none_or(|chunk| chunk.len() == CHUNK) {
             self.chunks.push(Vec::with_capacity(CHUNK));
         }
-        let index = (self.chunks.len() - 1) * CHUNK;
-        let chunk = self.chunks.last_mut().expect("pushed above");
-        let index = u32::try_from(index + chunk.len()).expect("slabs are bounded by limits");
-        chunk.push(Entry { generation: 1, value: Some(value) });
-        Key { index, generation: 1 }
+        assert!(self.end() < u32::MAX, "slabs are bounded by limits");
+        self.chunks.last_mut().expect("pushed above").push(entry);
+    }
+
+    /// Puts something where it was before a restart, in a place where nothing is. Then
+    /// [`begin_above`](Self::begin_above) is to be called before anything is inserted.
+    pub(crate) fn insert_at(&mut self, key: Key, value: T) {
+        while self.end() <= key.index {
+            self.push(Entry { generation: 0, value: None });
+        }
+        let entry = self.entry_mut(key.index).expect("pushed above");
+        (entry.generation, entry.value) = (key.generation, Some(value));
+    }
+
+    /// All is where it was: whatever is inserted from now on has a higher generation than this.
+    pub(crate) fn begin_above(&mut self, generation: u32) {
+        (self.first, self.highest) = (generation.saturating_add(1), generation);
+        self.free.clear();
+        for index in (0..self.end()).rev() {
+            let entry = self.entry_mut(index).expect("below the end");
+            if entry.value.is_none() {
+                entry.generation = generation;
+                self.free.push(index);
+            }
+        }
+    }
+
+    /// No entry has or had a higher generation.
+    pub(crate) fn highest(&self) -> u32 {
+        self.highest
     }
 
     fn entry(&self, index: u32) -> Option<&Entry<T>> {
@@ -133,6 +178,24 @@ mod tests {
         assert_eq!(slab[slab.find(second).unwrap()], 'b');
         assert_eq!(slab.end(), 1);
         assert_eq!(slab.find(u64::MAX), None);
+    }
+
+    #[test]
+    fn what_was_before_a_restart_is_where_it_was() {
+        let mut slab = Slab::default();
+        let (old, older) = (Key { index: 5, generation: 7 }, Key { index: 9000, generation: 2 });
+        slab.insert_at(old, 'a');
+        slab.insert_at(older, 'b');
+        slab.begin_above(7);
+        assert_eq!((slab.find(old.id()), slab.find(older.id())), (Some(5), Some(9000)));
+        assert_eq!(slab.len(), 2);
+        for _ in 0..9100 {
+            let next = slab.next_key();
+            let key = slab.insert('c');
+            assert_eq!((key, key.generation), (next, 8));
+        }
+        assert_eq!(slab.highest(), 8);
+        assert_eq!(slab.end(), 9102);
     }
 
     #[test]

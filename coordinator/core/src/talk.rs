@@ -8,6 +8,7 @@ use dray_wire::{FileHandle, List, Reason, Right, SessionId, Token};
 
 use crate::connections::Wait;
 use crate::coordinator::Coordinator;
+use crate::journal::Record;
 use crate::limits::{SESSIONS_MAX, SHARE};
 use crate::outbox::Refusal;
 use crate::rights::{Asked, Served, Waiter};
@@ -26,6 +27,7 @@ impl Coordinator {
     }
 
     pub(crate) fn create_session(&mut self, at: At, it: CreateSession) -> Result<(), Refusal> {
+        self.check_store()?;
         let epoch = self.setup.epoch;
         let session = if it.assume == SessionId::NONE {
             if self.sessions.len() >= SESSIONS_MAX {
@@ -45,6 +47,8 @@ impl Coordinator {
             self.withdraw_session(it.assume);
             assumed.ok_or_else(|| no_session(it.assume))?
         };
+        let index = self.session(session)?;
+        self.keep_session(index);
         self.reply(at.0, at.1, SessionCreated { session });
         Ok(())
     }
@@ -58,8 +62,10 @@ impl Coordinator {
             let text = format!("{events} events and {} requests are open", session.requests);
             return Err(Refusal::new(Reason::SESSION_BUSY, id.0, text));
         }
+        let root = session.root;
         self.file_systems.session_limits.remove(&index);
         self.sessions.remove(id);
+        self.journal.put(&Record::Destroyed { root });
         self.withdraw_session(id);
         self.reply_done(at.0, at.1);
         Ok(())
@@ -75,6 +81,7 @@ impl Coordinator {
     pub(crate) fn set_share(&mut self, at: At, it: &SetShare) -> Result<(), Refusal> {
         let session = self.session(it.session)?;
         self.sessions.slab[session].share = it.share.max(1);
+        self.keep_session(session);
         self.reply_done(at.0, at.1);
         Ok(())
     }
@@ -86,7 +93,7 @@ impl Coordinator {
         if is_new && own.len() >= dray_wire::limits::FILE_SYSTEMS_MAX {
             return Err(Refusal::busy(it.session.0, 0, "dispositions on too many file systems"));
         }
-        self.sessions.dispose(session, it.file_system, it.events);
+        self.keep_disposition(session, it);
         for (token, event) in self.events.undisposed(it.file_system, it.events) {
             // What has no room is taken with the next call, or is refused in the end.
             if self.check_room(session).is_err() {
@@ -96,6 +103,16 @@ impl Coordinator {
         }
         self.reply_done(at.0, at.1);
         Ok(())
+    }
+
+    /// Whoever had the events before has them no more.
+    fn keep_disposition(&mut self, session: u32, it: &SetDisposition) {
+        let before = self.sessions.disposers(it.file_system);
+        self.sessions.dispose(session, it.file_system, it.events);
+        for other in before.into_iter().filter(|other| *other != session) {
+            self.keep_session(other);
+        }
+        self.keep_session(session);
     }
 
     pub(crate) fn list_dispositions(&mut self, at: At, id: SessionId) -> Result<(), Refusal> {
@@ -131,7 +148,10 @@ impl Coordinator {
         asked: Asked,
     ) -> Result<(), Refusal> {
         match asked {
-            Asked::Granted => self.reply_done(at.0, at.1),
+            Asked::Granted => {
+                self.keep_right(handle, token);
+                self.reply_done(at.0, at.1);
+            }
             Asked::Waits => self.waits(at, Wait::Right(handle)),
             Asked::Refused => {
                 let text = "another token has the right";
@@ -167,15 +187,18 @@ impl Coordinator {
     pub(crate) fn downgrade_right(&mut self, at: At, it: &DowngradeRight) -> Result<(), Refusal> {
         self.token(it.session, it.token)?;
         let mut served = Vec::new();
-        let asked = self.rights.downgrade(it.handle, it.token, &mut served);
-        self.served(served);
-        self.asked(at, it.token, it.handle, asked)
+        let downgraded = self.rights.downgrade(it.handle, it.token, &mut served);
+        let asked = self.asked(at, it.token, it.handle, downgraded);
+        self.served(it.handle, served);
+        asked
     }
 
     pub(crate) fn release_right(&mut self, at: At, it: &ReleaseRight) -> Result<(), Refusal> {
         self.token(it.session, it.token)?;
         self.events.holds_no_more(it.token, it.handle);
-        self.give_back(it.handle, it.token);
+        let (token, handle) = (it.token, it.handle);
+        self.journal.put(&Record::Right { token, handle, right: Right::NULL });
+        self.give_back(handle, token);
         self.reply_done(at.0, at.1);
         Ok(())
     }
@@ -188,10 +211,13 @@ impl Coordinator {
     }
 
     /// Some who waited have their rights now.
-    pub(crate) fn served(&mut self, served: Vec<Served>) {
+    pub(crate) fn served(&mut self, handle: FileHandle, served: Vec<Served>) {
         for (waiter, token) in served {
             match waiter {
-                Waiter::Client { connection, request } => self.reply_done(connection, request),
+                Waiter::Client { connection, request } => {
+                    self.keep_right(handle, token);
+                    self.reply_done(connection, request);
+                }
                 Waiter::Movement(index) => self.right_granted(index, token),
             }
         }
@@ -208,7 +234,7 @@ impl Coordinator {
                 self.refuse(connection, request, &refusal);
             }
         }
-        self.served(served);
+        self.served(handle, served);
     }
 
     /// A connection is gone: nobody waits there any more.
@@ -219,7 +245,7 @@ impl Coordinator {
                     let mut served = Vec::new();
                     let waiter = Waiter::Client { connection, request };
                     self.rights.forget(handle, waiter, &mut served);
-                    self.served(served);
+                    self.served(handle, served);
                 }
                 Wait::Events(session) => self.forget_reader(session, connection, request),
             }

@@ -19,6 +19,8 @@ pub(crate) enum Due {
     Request { index: u32, generation: u32 },
     /// A limit lets something through again.
     Bandwidth,
+    /// Events have been raised again by now, or will not be.
+    Orphans,
     /// From now on orders are posted.
     Grace,
 }
@@ -85,6 +87,7 @@ impl Coordinator {
                 }
                 Due::Disposition(token) => self.disposition_due(token),
                 Due::Request { index, generation } => self.deadline_due(at_ns, index, generation),
+                Due::Orphans => self.orphans_due(),
                 Due::Grace => {}
                 Due::Bandwidth => self.touch_all(),
             }
@@ -94,7 +97,7 @@ impl Coordinator {
     fn reader_due(&mut self, session: u32, connection: u32, request: u64) {
         let Some(state) = self.sessions.slab.get_mut(session) else { return };
         state.readers.retain(|it| (it.connection, it.request) != (connection, request));
-        self.reply(connection, request, dray_wire::messages::Events::default());
+        self.reply_now(connection, request, dray_wire::messages::Events::default());
     }
 
     fn disposition_due(&mut self, token: Token) {

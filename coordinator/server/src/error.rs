@@ -9,6 +9,8 @@ pub enum Error {
     Ended,
     #[error(transparent)]
     Link(#[from] dray_link::Error),
+    #[error(transparent)]
+    Store(#[from] dray_store::Error),
     #[error("cannot use a socket: {0}")]
     Socket(std::io::Error),
 }
@@ -20,6 +22,7 @@ impl Error {
     pub fn advice(&self) -> &'static str {
         match self {
             Self::Link(error) => error.advice(),
+            Self::Store(error) => error.advice(),
             Self::Thread(_) | Self::Socket(_) => "see the limits on processes and open files",
             Self::Ended => "see its log for why, and start it again",
         }

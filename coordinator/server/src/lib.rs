@@ -4,6 +4,7 @@
 mod connection;
 mod error;
 mod hub;
+mod keeper;
 mod limits;
 mod outgoing;
 mod server;
@@ -11,4 +12,4 @@ mod server;
 pub use dray_core::Setup as CoreSetup;
 pub use dray_link::{Address, ListenOptions};
 pub use error::{Error, Result};
-pub use server::Server;
+pub use server::{Durable, Server};

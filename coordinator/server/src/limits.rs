@@ -23,3 +23,20 @@ pub(crate) const FAREWELL: Duration = Duration::from_secs(2);
 
 /// After an error of accepting, which is mostly that there are too many open files.
 pub(crate) const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// Between two attempts to keep something where it did not work: a disk that was full may have
+/// space again, a store that could not be reached be there again.
+pub(crate) const STORE_AGAIN: Duration = Duration::from_secs(1);
+
+/// How often it is looked meanwhile whether all is to end.
+pub(crate) const STORE_LOOK: Duration = Duration::from_millis(50);
+
+/// Blocks in one commit: enough that a flush costs little beside them, few enough that those who
+/// wait for the first do not wait long.
+pub(crate) const COMMIT_BLOCKS: usize = 16;
+
+/// For the store to keep what there is at the end.
+pub(crate) const SETTLE: Duration = Duration::from_secs(5);
+
+/// For peers to be told that this coordinator leads no more, before its connections end anyhow.
+pub(crate) const PARTING: Duration = Duration::from_millis(20);

@@ -3,21 +3,40 @@
 use std::os::unix::net::UnixStream;
 use std::rc::Rc;
 use std::thread::JoinHandle;
+use std::time::Instant as Clock;
 
-use dray_core::{Peer, Setup};
+use dray_core::{Coordinator, Peer, Setup};
 use dray_link::{Address, Identity, ListenOptions, Listener};
-use tokio::sync::{mpsc, oneshot};
+use dray_store::Store;
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::{LocalSet, spawn_local};
 use tokio::time::Instant;
 
 use crate::connection::serve;
 use crate::error::{Error, Result};
 use crate::hub::Hub;
-use crate::limits::{ACCEPT_PAUSE, GREETING};
+use crate::keeper::{Keeper, News};
+use crate::limits::{ACCEPT_PAUSE, GREETING, PARTING};
 
 enum Command {
-    Attach(UnixStream),
+    Attach(UnixStream, Peer),
     Listen(Address, ListenOptions, oneshot::Sender<Result<Address>>),
+}
+
+/// What outlives a coordinator.
+pub struct Durable {
+    pub store: Box<dyn Store>,
+    /// Until when this coordinator leads, as that is prolonged; none for ever.
+    pub until: Option<watch::Receiver<Clock>>,
+}
+
+/// What the thread begins with.
+struct Begin {
+    core: Coordinator,
+    began: Clock,
+    keeper: Option<(Keeper, mpsc::UnboundedReceiver<News>)>,
+    until: Option<watch::Receiver<Clock>>,
+    over: watch::Sender<bool>,
 }
 
 /// A coordinator that runs in a thread of its own until this is dropped.
@@ -25,20 +44,50 @@ enum Command {
 pub struct Server {
     commands: Option<mpsc::UnboundedSender<Command>>,
     thread: Option<JoinHandle<()>>,
+    over: watch::Receiver<bool>,
 }
 
 impl Server {
+    /// A coordinator that forgets all when it ends.
     pub fn start(setup: Setup) -> Result<Self> {
+        let (over, told) = watch::channel(false);
+        let core = Coordinator::new(setup);
+        Self::spawn(Begin { core, began: Clock::now(), keeper: None, until: None, over }, told)
+    }
+
+    /// A coordinator that takes up what one before it promised, and keeps what it promises.
+    pub fn start_durable(setup: Setup, durable: Durable) -> Result<Self> {
+        let Durable { mut store, until } = durable;
+        let (over, told) = watch::channel(false);
+        let (mut core, began) = (Coordinator::new(Setup { durable: true, ..setup }), Clock::now());
+        let (mut blocks, mut next) = (0_u64, 1);
+        store.load(&mut |number, block| {
+            (blocks, next) = (blocks + 1, number + 1);
+            core.restore(number, block).map_err(|why| why.to_string())
+        })?;
+        core.restored(0, next);
+        let (requests, took) = (core.open_requests(), began.elapsed());
+        tracing::info!(blocks, requests, ?took, "restored");
+        let keeper = Some(Keeper::start(store)?);
+        Self::spawn(Begin { core, began, keeper, until, over }, told)
+    }
+
+    fn spawn(begin: Begin, over: watch::Receiver<bool>) -> Result<Self> {
         let (sender, receiver) = mpsc::unbounded_channel();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         let runtime = runtime.map_err(Error::Thread)?;
         let thread = std::thread::Builder::new().name("coordinator".to_owned()).spawn(move || {
             let local = LocalSet::new();
-            local.block_on(&runtime, run(Rc::new(Hub::new(setup)), receiver));
+            local.block_on(&runtime, run(begin, receiver));
             // Tasks of peers end with the set.
         });
         let thread = thread.map_err(Error::Thread)?;
-        Ok(Self { commands: Some(sender), thread: Some(thread) })
+        Ok(Self { commands: Some(sender), thread: Some(thread), over })
+    }
+
+    /// True once this coordinator leads no more: it says nothing then.
+    pub fn over(&self) -> watch::Receiver<bool> {
+        self.over.clone()
     }
 
     fn command(&self, command: Command) -> Result<()> {
@@ -48,11 +97,16 @@ impl Server {
 
     /// Serves somebody in this process; the other end of the link.
     pub fn attach(&self) -> Result<UnixStream> {
+        self.attach_for(Identity::Same)
+    }
+
+    /// The same for somebody who was let in elsewhere.
+    pub fn attach_for(&self, who: Identity) -> Result<UnixStream> {
         let (own, other) = UnixStream::pair().map_err(Error::Socket)?;
         for end in [&own, &other] {
             end.set_nonblocking(true).map_err(Error::Socket)?;
         }
-        self.command(Command::Attach(own))?;
+        self.command(Command::Attach(own, peer(who)))?;
         Ok(other)
     }
 
@@ -74,15 +128,32 @@ impl Drop for Server {
     }
 }
 
-async fn run(hub: Rc<Hub>, mut commands: mpsc::UnboundedReceiver<Command>) {
+async fn run(begin: Begin, mut commands: mpsc::UnboundedReceiver<Command>) {
+    let Begin { core, began, keeper, until, over } = begin;
+    let (keeper, news) = keeper.unzip();
+    let hub = Rc::new(Hub::new(core, began, keeper, over));
     let clock = Rc::clone(&hub);
     spawn_local(async move { clock.keep_time().await });
-    while let Some(command) = commands.recv().await {
+    if let Some(news) = news {
+        let hub = Rc::clone(&hub);
+        spawn_local(async move { hub.hear_store(news).await });
+    }
+    if let Some(until) = until {
+        let hub = Rc::clone(&hub);
+        spawn_local(async move { hub.follow_lead(until).await });
+    }
+    let mut over = hub.over.subscribe();
+    loop {
+        let command = tokio::select! {
+            command = commands.recv() => command,
+            _ = over.wait_for(|over| *over) => None,
+        };
+        let Some(command) = command else { break };
         match command {
-            Command::Attach(stream) => match tokio::net::UnixStream::from_std(stream) {
+            Command::Attach(stream, peer) => match tokio::net::UnixStream::from_std(stream) {
                 Ok(stream) => {
                     let until = Instant::now() + GREETING;
-                    spawn_local(serve(Rc::clone(&hub), stream.into(), Peer::Same, until));
+                    spawn_local(serve(Rc::clone(&hub), stream.into(), peer, until));
                 }
                 Err(error) => tracing::error!(%error, "cannot attach"),
             },
@@ -92,6 +163,12 @@ async fn run(hub: Rc<Hub>, mut commands: mpsc::UnboundedReceiver<Command>) {
                 let _ = reply.send(bound);
             }
         }
+    }
+    if *over.borrow() {
+        // Those who are told to go hear it, if they listen.
+        tokio::time::sleep(PARTING).await;
+    } else {
+        hub.settle().await;
     }
 }
 

@@ -116,6 +116,8 @@ messages! {
     ListRequests,
     Requests,
     ShowRequest,
+    Watch,
+    Watched,
     Join,
     Joined,
     Renew,

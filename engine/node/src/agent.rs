@@ -65,11 +65,17 @@ impl Agent {
         let Message::Joined(joined) = joined else {
             return Err(dray_client::Error::Unexpected(joined.kind()));
         };
+        //= docs/wire.md#w-60
+        if joined.epoch < self.epoch {
+            // One that was deposed and does not know. The one that leads is found in time.
+            tracing::warn!(epoch = %joined.epoch, newest = %self.epoch, "an old coordinator");
+            return Err(dray_client::Error::Closed);
+        }
         tracing::info!(node = %joined.node, epoch = %joined.epoch, "joined");
         self.epoch = joined.epoch;
         self.admission.begin(joined.epoch);
         self.worker.shared().lease.extend(sent_ns, joined.lease_ms);
-        let every = Duration::from_millis(u64::from(joined.lease_ms)) / RENEWALS;
+        let every = Duration::from_millis(u64::from(client.welcome().lease_ms)) / RENEWALS;
         let mut ticks = tokio::time::interval(every.max(Duration::from_millis(1)));
         // After a stall one renewal is as good as many.
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);

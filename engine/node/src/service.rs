@@ -69,13 +69,14 @@ async fn open(
     Ok(session)
 }
 
-/// The session with this name: one that is there is taken over, with what is outstanding.
+/// The session with this name. One that is there is that of a service before this one, which has
+/// ended with its coordinator; it keeps its id, by which commands know it.
 async fn session_of(client: &Client, name: &str) -> dray_client::Result<SessionId> {
     let info = session_info(name);
     let sessions = client.sessions().await?;
     let old = sessions.iter().find(|it| it.info.as_slice() == info.as_bytes());
     match old {
-        Some(old) => client.assume_session(old.session, info.as_bytes()).await,
+        Some(old) => Ok(old.session),
         None => client.create_session(info.as_bytes()).await,
     }
 }

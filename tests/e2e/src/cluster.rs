@@ -167,6 +167,8 @@ socket = "{path}/{node}/socket"
 ca = "{path}/{node}/ca.pem"
 cert = "{path}/{node}/cert.pem"
 key = "{path}/{node}/key.pem"
+[store]
+directory = "{path}/{node}/store"
 [engine]
 cores = {CORES}
 [[archive]]

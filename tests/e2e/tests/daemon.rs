@@ -28,7 +28,9 @@ impl Running {
         let config = fs::read_to_string(&place.config).unwrap();
         if !config.contains("[node]") {
             let node = format!("\n[node]\nname = \"here\"\nsocket = \"{}\"\n", socket.display());
-            fs::write(&place.config, config + &node).unwrap();
+            let store = place.path().join("store");
+            let store = format!("[store]\ndirectory = \"{}\"\n", store.display());
+            fs::write(&place.config, config + &node + &store).unwrap();
         }
         let log = place.path().join("log");
         let mut start = Command::new(daemon());
@@ -161,6 +163,42 @@ fn a_daemon_that_is_killed_leaves_what_the_next_can_go_on_with() {
     let place = std::mem::take(&mut here.place);
     let again = Running::over(place);
     again.place.patiently("restore");
+    before.assert_same(&Snapshot::take(&again.place.fs));
+    assert!(again.stop());
+}
+
+#[test]
+fn a_command_goes_on_when_its_daemon_was_killed_and_comes_back() {
+    let mut here = Running::start();
+    for number in 0..4000 {
+        write_file(&here.place.file(&format!("f{number}")), number, 15_000);
+    }
+    let before = Snapshot::take(&here.place.fs);
+    // A second or two of work.
+    limit(&here, 30 << 20);
+    let mut archive = here.place.dray(["archive", here.place.fs.to_str().unwrap()]);
+    archive.stdout(Stdio::piped()).stderr(Stdio::piped());
+    let archive = archive.spawn().unwrap();
+    let until = Instant::now() + Duration::from_secs(20);
+    while here.nodes().first().is_none_or(|it| it["done"].as_u64() < Some(500)) {
+        assert!(Instant::now() < until, "nothing is archived");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    here.child.kill().unwrap();
+    here.child.wait().unwrap();
+    std::thread::sleep(Duration::from_millis(500));
+    let again = Running::over(std::mem::take(&mut here.place));
+    // It has outlived the daemon, too.
+    limit(&again, 0);
+    let output = archive.wait_with_output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(said.matches("the connection to the coordinator has ended").count(), 1, "{said}");
+    assert_eq!(output.status.code(), Some(0), "{said}");
+    let states = again.place.states();
+    assert_eq!(states.count(&["archived"]), states.0.len());
+    for word in ["release", "restore"] {
+        again.place.patiently(word);
+    }
     before.assert_same(&Snapshot::take(&again.place.fs));
     assert!(again.stop());
 }

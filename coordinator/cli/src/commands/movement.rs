@@ -71,12 +71,12 @@ impl<'a> Movement<'a> {
         output: &Output,
     ) -> Result<(Report, Outcome), Failure> {
         let (roots, _) = session.managed(paths)?;
-        let Some(mut door) = Door::to_daemon(&session.config)? else {
+        let file_system = session.managed_name(&roots);
+        let Some(mut door) = Door::to_session(&session.config, &file_system, output)? else {
             return self
                 .run_here(session, paths, output)
                 .map(|(report, outcome, _)| (report, outcome));
         };
-        door.use_session(None, &session.managed_name(&roots))?;
         let tree = (roots, excluded(&session.config));
         let outcome = self.follow(&mut door, session.files(), tree, output);
         let closed = door.close();

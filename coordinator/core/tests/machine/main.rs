@@ -4,6 +4,7 @@ mod events;
 mod losses;
 mod membership;
 mod parties;
+mod recovery;
 mod requests;
 mod rights;
 mod service;

@@ -19,6 +19,9 @@ pub(crate) struct Parties {
     pub(crate) inbox: BTreeMap<u32, VecDeque<(u64, Message)>>,
     pub(crate) closed: Vec<u32>,
     next: u64,
+    setup: Setup,
+    /// Blocks that a store has, oldest first.
+    pub(crate) blocks: Vec<(u64, Vec<u8>)>,
 }
 
 impl Parties {
@@ -28,12 +31,45 @@ impl Parties {
 
     pub(crate) fn with(setup: Setup) -> Self {
         Self {
-            core: Coordinator::new(setup),
+            core: Coordinator::new(setup.clone()),
+            setup,
+            blocks: Vec::new(),
             now: 1,
             inbox: BTreeMap::new(),
             closed: Vec::new(),
             next: 0,
         }
+    }
+
+    /// A store keeps what there is to keep.
+    pub(crate) fn keep(&mut self) {
+        let mut last = 0;
+        while let Some((number, block)) = self.core.take_block() {
+            self.blocks.push((number, block));
+            last = number;
+        }
+        let keep_from = self.core.keep_from();
+        self.blocks.retain(|(number, _)| *number >= keep_from);
+        self.core.kept(self.now, last);
+        self.pump();
+    }
+
+    /// What is still true of the oldest block is kept anew.
+    pub(crate) fn clean(&mut self) {
+        let oldest = self.blocks[0].1.clone();
+        self.core.clean(&oldest).expect("a block as it was kept");
+        self.keep();
+    }
+
+    /// Another coordinator takes over what was kept.
+    pub(crate) fn restart(&mut self) {
+        self.setup.epoch.0 += 1;
+        self.core = Coordinator::new(self.setup.clone());
+        for (number, block) in &self.blocks {
+            self.core.restore(*number, block).expect("a block as it was kept");
+        }
+        self.core.restored(self.now, 1);
+        self.inbox.clear();
     }
 
     pub(crate) fn pump(&mut self) {

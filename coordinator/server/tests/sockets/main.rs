@@ -3,6 +3,7 @@
 #![forbid(unsafe_code)]
 #![allow(clippy::unwrap_used)]
 
+mod again;
 mod bad_frames;
 mod bad_order;
 mod client_end;

@@ -53,6 +53,8 @@ mod submit;
 mod token_is;
 mod tokens;
 mod upgrade_right;
+mod watch;
+mod watched;
 mod welcome;
 mod withdraw;
 
@@ -89,7 +91,7 @@ pub use outcomes::{Outcome, Outcomes};
 pub use pend_event::PendEvent;
 pub use ping::Ping;
 pub use query_right::QueryRight;
-pub use raise_event::RaiseEvent;
+pub use raise_event::{RaiseEvent, SOURCE_TOKEN};
 pub use refused::Refused;
 pub use release_right::ReleaseRight;
 pub use renew::Renew;
@@ -112,5 +114,7 @@ pub use submit::{
 pub use token_is::TokenIs;
 pub use tokens::Tokens;
 pub use upgrade_right::UpgradeRight;
+pub use watch::Watch;
+pub use watched::Watched;
 pub use welcome::Welcome;
 pub use withdraw::Withdraw;

@@ -2,7 +2,7 @@
 
 use crate::codec::{Bytes, Zeros};
 use crate::enums::EventType;
-use crate::ids::FileHandle;
+use crate::ids::{FileHandle, Token};
 use crate::limits::EVENT_DATA_MAX;
 use crate::macros::message;
 
@@ -13,9 +13,14 @@ message! {
         reserved: Zeros<3>,
         /// Who raised it, as he likes.
         source: u32,
+        /// Chosen by the source, with [`SOURCE_TOKEN`] in it; 0: the coordinator chooses.
+        token: Token,
         handle: FileHandle,
         offset: u64,
         length: u64,
         data: Bytes<EVENT_DATA_MAX>,
     }
 }
+
+/// Tokens with this bit are chosen by sources of events.
+pub const SOURCE_TOKEN: u64 = 1 << 63;

@@ -73,7 +73,8 @@ impl Coordinator {
         let mut own = Self { stream, deframer, lease_ms, cores, renewing, lying, last_order };
         let (request, hello) = own.receive().await;
         assert!(matches!(hello, Message::Hello(_)), "{hello:?}");
-        let welcome = Welcome { version: 1, credits: 64, epoch: EPOCH, ..Welcome::default() };
+        let welcome =
+            Welcome { version: 1, credits: 64, epoch: EPOCH, lease_ms, ..Welcome::default() };
         own.send(welcome, request).await;
         let (request, join) = own.receive().await;
         let Message::Join(join) = join else { panic!("{join:?}") };

@@ -6,19 +6,20 @@ use dray_tidy::findings::Findings;
 use dray_tidy::{repo, source, workspace};
 
 /// Name, and what it may depend on. `EVERYTHING` is for tests and tools.
-const ARROWS: [(&str, &[&str]); 17] = [
+const ARROWS: [(&str, &[&str]); 18] = [
     ("dray-io", &[]),
     ("dray-wire", &[]),
     ("dray-core", &["dray-wire"]),
     ("dray-link", &[]),
+    ("dray-store", &[]),
     ("dray-client", &["dray-wire", "dray-link"]),
-    ("dray-server", &["dray-wire", "dray-core", "dray-link"]),
+    ("dray-server", &["dray-wire", "dray-core", "dray-link", "dray-store"]),
     ("dray-ring", &["dray-io"]),
     ("dray-fs", &["dray-io"]),
     ("dray-archive", &["dray-io"]),
     ("dray-mover", &["dray-io", "dray-archive"]),
     ("dray-node", NODE),
-    ("dray-bench", &["dray-wire", "dray-server"]),
+    ("dray-bench", &["dray-wire", "dray-server", "dray-store"]),
     ("dray-cli", CLI),
     ("dray-sim", &["dray-io"]),
     ("dray-e2e", EVERYTHING),
@@ -37,6 +38,7 @@ const NODE: &[&str] = &[
     "dray-archive",
     "dray-wire",
     "dray-link",
+    "dray-store",
     "dray-client",
     "dray-server",
 ];

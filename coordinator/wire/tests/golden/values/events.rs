@@ -2,8 +2,8 @@
 
 use dray_wire::messages::{
     CreateUserEvent, Disposition, Dispositions, Event, EventAnswered, Events, FindEvent, GetEvents,
-    ListDispositions, ListTokens, MoveEvent, PendEvent, RaiseEvent, RespondEvent, SendMessage,
-    SetDisposition, TokenIs, Tokens,
+    ListDispositions, ListTokens, MoveEvent, PendEvent, RaiseEvent, RespondEvent, SOURCE_TOKEN,
+    SendMessage, SetDisposition, TokenIs, Tokens,
 };
 use dray_wire::{EventType, List, Message, Response, SessionId, Token, Zeros};
 
@@ -63,6 +63,7 @@ fn delivery() -> Vec<Message> {
             event: EventType::WRITE,
             reserved: Zeros,
             source: 33,
+            token: Token(SOURCE_TOKEN | 34),
             handle: handle(),
             offset: 1 << 40,
             length: u64::MAX,

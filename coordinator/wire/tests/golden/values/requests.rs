@@ -2,7 +2,7 @@
 
 use dray_wire::messages::{
     ACCEPT_CONTENT, Accepted, Cancel, Cancelled, Item, KIND_FILE, KIND_SYMLINK, ListRequests,
-    Outcome, Outcomes, RequestInfo, Requests, ShowRequest, Submit,
+    Outcome, Outcomes, RequestInfo, Requests, ShowRequest, Submit, Watch, Watched,
 };
 use dray_wire::{Class, List, Message, NodeId, Reason, RequestId, SessionId, Status, Verb, Zeros};
 
@@ -18,6 +18,8 @@ pub(super) fn all() -> Vec<Message> {
         ListRequests { session: SessionId(75), after: 76, limit: 77, reserved: Zeros }.into(),
         requests().into(),
         ShowRequest { request: RequestId(78) }.into(),
+        Watch { requests: List(vec![RequestId(79), RequestId(u64::MAX)]) }.into(),
+        Watched { statuses: List(vec![Status::MOVING, Status(0)]) }.into(),
     ]
 }
 

@@ -1,5 +1,7 @@
 //! The configuration file: `docs/config.md`.
 
+mod store;
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
@@ -7,6 +9,8 @@ use dray_archive::VolumePlace;
 use dray_io::limits::{SUM_BLOCK, VOLUME_LEAST};
 use dray_link::Address;
 use serde::{Deserialize, Serialize};
+
+pub use store::{StoreConfig, StoreKind};
 
 const SYSTEM: &str = "/etc/dray/dray.toml";
 /// Where drayd listens unless the configuration says otherwise.
@@ -25,6 +29,8 @@ pub struct Config {
     pub node: Option<NodeConfig>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tls: Option<TlsConfig>,
+    #[serde(default, skip_serializing_if = "StoreConfig::is_usual")]
+    pub store: StoreConfig,
     #[serde(default)]
     pub engine: Engine,
     #[serde(default)]
@@ -249,6 +255,7 @@ impl Config {
                 bail!("{} is not an absolute path", fs.path.display());
             }
         }
+        self.store.check()?;
         if self.cluster.mode == Mode::Cluster {
             self.check_cluster()?;
         }
