@@ -1,0 +1,116 @@
+//! What must hold. It hears what happens, and knows nothing of who makes it happen.
+
+mod files;
+mod requests;
+mod rights;
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use dray_wire::messages::{Order, OrderItem};
+use dray_wire::{Epoch, FileHandle, OrderId, Step, Token, Verb};
+
+use crate::work::{Call, Task};
+pub(crate) use files::{FileState, Shape};
+pub(crate) use requests::Requests;
+pub(crate) use rights::Rights;
+
+/// Who was told last to move a file.
+#[derive(Debug)]
+struct Posted {
+    node: usize,
+    order: OrderId,
+    epoch: Epoch,
+    token: Token,
+    verb: Verb,
+    /// Of parts that are moved beside each other, by where they begin.
+    parts: BTreeMap<u64, OrderId>,
+}
+
+#[derive(Debug, Default)]
+pub(crate) struct Checks {
+    pub(crate) faults: Vec<String>,
+    pub(crate) requests: Requests,
+    pub(crate) rights: Rights,
+    pub(crate) files: Vec<FileState>,
+    by_handle: BTreeMap<FileHandle, usize>,
+    posted: BTreeMap<FileHandle, Posted>,
+    /// Files that an operation under way changes.
+    pub(crate) touched: Vec<usize>,
+    /// A node was lost or cut off: some work may be done twice.
+    pub(crate) lost_somebody: bool,
+    /// Movements that were begun.
+    pub(crate) begun: u64,
+}
+
+impl Checks {
+    pub(crate) fn fault(&mut self, what: String) {
+        // The first ones tell what is wrong.
+        if self.faults.len() < 8 {
+            self.faults.push(what);
+        }
+    }
+
+    pub(crate) fn file(&self, handle: &FileHandle) -> usize {
+        self.by_handle[handle]
+    }
+
+    pub(crate) fn path(&self, item: &OrderItem) -> PathBuf {
+        self.files[self.by_handle[&item.handle]].path.clone()
+    }
+
+    /// An order is sent to a node.
+    pub(crate) fn posted(&mut self, node: usize, order: &Order) {
+        for item in &order.items.0 {
+            let Order { order: id, epoch, token, verb, step, .. } = *order;
+            let last = self.posted.get_mut(&item.handle);
+            if let Some(last) = last.filter(|last| last.token == token && step == Step::PART) {
+                last.parts.insert(item.offset, id);
+                continue;
+            }
+            let parts = BTreeMap::from([(item.offset, id)]);
+            let posted = Posted { node, order: id, epoch, token, verb, parts };
+            self.posted.insert(item.handle, posted);
+        }
+    }
+
+    /// A node begins what it was ordered to do.
+    pub(crate) fn begins(&mut self, node: usize, task: &Task, epoch: Option<Epoch>) {
+        self.begun += 1;
+        let Some(last) = self.posted.get(&task.item.handle) else {
+            return self.fault(format!("node {node} begins what nobody ordered: {task:?}"));
+        };
+        if epoch.is_some_and(|epoch| epoch < last.epoch) {
+            let what = format!("node {node} begins {task:?} of epoch {epoch:?} after {last:?}");
+            self.fault(what);
+        }
+    }
+
+    /// A node is about to change a file.
+    pub(crate) fn changes(&mut self, node: usize, path: &Path, call: &Call) {
+        let Some(task) = call.given.get(path) else {
+            let what = format!("node {node} changes {}, which it was not given", path.display());
+            return self.fault(what);
+        };
+        let handle = task.item.handle;
+        let file = self.by_handle[&handle];
+        self.touched.push(file);
+        let Some(last) = self.posted.get(&handle) else { return };
+        let alone = task.verb != Verb::ARCHIVE;
+        let is_last = last.order == task.order
+            || last.parts.get(&task.item.offset).is_some_and(|order| *order == task.order);
+        // Two copies in the archive are merely one too many.
+        let harmless = !alone && last.verb == Verb::ARCHIVE;
+        if !is_last && !harmless {
+            let what = format!("node {node} changes {} by {task:?} after {last:?}", path.display());
+            self.fault(what);
+        }
+        if let Some(held) = self.rights.against(&handle, alone) {
+            let what = format!("node {node} changes {} by {task:?} against {held}", path.display());
+            self.fault(what);
+        }
+        if !alone {
+            self.publishes(file, task.order);
+        }
+    }
+}

@@ -1,0 +1,320 @@
+//! Programs that talk to the coordinator, and what they have in common: they connect, have a
+//! session, and come back when their connection is lost or they were killed.
+
+mod front_end;
+mod holder;
+mod mover;
+mod reader;
+
+use std::collections::BTreeMap;
+
+use dray_wire::messages::*;
+use dray_wire::{
+    Message, Reason, RequestId, Response, Role, SessionId, Status, Text, Token, VERSION, Verb,
+};
+
+use crate::agenda::Event;
+use crate::clock::MS;
+use crate::cluster::{Cluster, Party};
+
+/// Longest wait for the first answer.
+const PATIENCE_MS: u64 = 3000;
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum ClientEvent {
+    Connect,
+    GiveUp {
+        link: usize,
+    },
+    /// Does the next thing that it likes.
+    Act,
+    /// Asks what has become of what it asked for.
+    Look,
+    /// Ends what it holds under a token.
+    LetGo {
+        token: Token,
+    },
+}
+
+/// What a program is there for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Mover,
+    FrontEnd,
+    Holder,
+    Reader,
+}
+
+/// What was asked on this connection and not answered.
+#[derive(Debug)]
+pub(crate) enum Asked {
+    Greeting,
+    Session,
+    /// A movement of these files, and the event that waits for it.
+    Submit {
+        files: Vec<usize>,
+        verb: Verb,
+        class: u8,
+        since: u64,
+        token: Token,
+    },
+    Status(RequestId),
+    Statuses(Vec<RequestId>),
+    Tokens,
+    Events,
+    /// Of an event that was fetched before.
+    Event,
+    UserEvent {
+        file: usize,
+    },
+    Right {
+        token: Token,
+        file: usize,
+        right: u8,
+    },
+    Response,
+    Read {
+        file: usize,
+    },
+    Other,
+}
+
+/// A movement that was accepted.
+#[derive(Debug, Clone)]
+pub(crate) struct Wanted {
+    pub(crate) file: usize,
+    /// The event that waits for it, if one does.
+    token: Token,
+    class: u8,
+}
+
+#[derive(Debug)]
+pub(crate) struct Client {
+    pub(crate) kind: Kind,
+    pub(crate) life: u64,
+    pub(crate) apart_until: u64,
+    link: Option<usize>,
+    ready: bool,
+    requests: u64,
+    session: Option<SessionId>,
+    asked: BTreeMap<u64, Asked>,
+    /// Accepted, and not heard of since.
+    wanted: BTreeMap<RequestId, Wanted>,
+    /// Since when a reader waits, and for which file.
+    pub(crate) blocked: Option<(usize, u64)>,
+}
+
+impl Client {
+    pub(crate) fn new(kind: Kind) -> Self {
+        Self {
+            kind,
+            life: 0,
+            apart_until: 0,
+            link: None,
+            ready: false,
+            requests: 0,
+            session: None,
+            asked: BTreeMap::new(),
+            wanted: BTreeMap::new(),
+            blocked: None,
+        }
+    }
+
+    /// Whether it waits for something that it must get, whatever happens.
+    pub(crate) fn is_waiting(&self) -> bool {
+        let durable = self.wanted.values().any(|wanted| wanted.class > 0);
+        durable || self.blocked.is_some()
+    }
+}
+
+impl Cluster {
+    pub(crate) fn note_client(&mut self, at: u64, client: usize, what: ClientEvent) {
+        let life = self.clients[client].life;
+        self.agenda.note(at, Event::Client { client, life, what });
+    }
+
+    pub(crate) fn ask(&mut self, client: usize, what: Asked, message: impl Into<Message>) {
+        let own = &mut self.clients[client];
+        let Some(link) = own.link else { return };
+        own.requests += 1;
+        let request = own.requests;
+        own.asked.insert(request, what);
+        self.send(link, true, request, message);
+    }
+
+    pub(crate) fn client_acts(&mut self, client: usize, life: u64, what: ClientEvent) {
+        let own = &self.clients[client];
+        if own.life != life {
+            return;
+        }
+        match what {
+            ClientEvent::Connect => self.client_connects(client),
+            ClientEvent::GiveUp { link } if own.link == Some(link) && !own.ready => {
+                self.client_loses(client, link);
+            }
+            ClientEvent::GiveUp { .. } => {}
+            ClientEvent::Act if own.kind == Kind::Mover => self.mover_acts(client),
+            ClientEvent::Act if own.kind == Kind::Holder => self.holder_acts(client),
+            ClientEvent::Act if own.kind == Kind::Reader => self.reader_acts(client),
+            ClientEvent::Act => {}
+            ClientEvent::Look => self.client_looks(client),
+            ClientEvent::LetGo { token } => self.respond(client, token, 0),
+        }
+    }
+
+    fn client_connects(&mut self, client: usize) {
+        let host = self.random.index(self.hosts.len());
+        let link = self.dial(Party::Client(client), host);
+        let own = &mut self.clients[client];
+        (own.link, own.ready, own.requests) = (Some(link), false, 0);
+        own.asked.clear();
+        let hello = Hello {
+            version_from: VERSION,
+            version_to: VERSION,
+            role: Role::CLIENT,
+            name: Text::new("client"),
+            ..Hello::default()
+        };
+        self.ask(client, Asked::Greeting, hello);
+        self.note_client(self.now + PATIENCE_MS * MS, client, ClientEvent::GiveUp { link });
+    }
+
+    /// The connection is lost: it comes back, with its session.
+    pub(crate) fn client_loses(&mut self, client: usize, link: usize) {
+        if self.clients[client].link != Some(link) {
+            return;
+        }
+        self.close(link, true);
+        self.clients[client].link = None;
+        let at = self.soon(if self.calm { 300 } else { 1000 });
+        self.note_client(at, client, ClientEvent::Connect);
+    }
+
+    /// The process is killed. What it was to be told it asks for when it runs again; what it had
+    /// the right to do it does no more.
+    pub(crate) fn client_dies(&mut self, client: usize) {
+        let own = &mut self.clients[client];
+        own.life += 1;
+        let link = own.link.take();
+        self.checks.rights.gone(client);
+        if let Some(link) = link {
+            self.close(link, true);
+        }
+        let at = self.soon(2000);
+        self.note_client(at, client, ClientEvent::Connect);
+    }
+
+    pub(crate) fn client_hears(
+        &mut self,
+        client: usize,
+        link: usize,
+        request: u64,
+        message: Message,
+    ) {
+        if self.clients[client].link != Some(link) {
+            return;
+        }
+        if let Message::Outcomes(outcomes) = message {
+            for outcome in outcomes.outcomes.0 {
+                self.told(client, outcome.request, outcome.status);
+            }
+            return;
+        }
+        let Some(asked) = self.clients[client].asked.remove(&request) else { return };
+        match (asked, message) {
+            (Asked::Greeting, Message::Welcome(_)) => {
+                self.clients[client].ready = true;
+                match (self.clients[client].kind, self.clients[client].session) {
+                    (Kind::Reader, _) | (_, Some(_)) => self.resume(client),
+                    _ => self.ask(client, Asked::Session, CreateSession::default()),
+                }
+            }
+            (Asked::Session, Message::SessionCreated(it)) => {
+                self.clients[client].session = Some(it.session);
+                self.resume(client);
+            }
+            (asked @ Asked::Submit { .. }, message) => self.submitted(client, asked, message),
+            (Asked::Status(request), Message::Requests(it)) => {
+                for info in it.requests.0 {
+                    self.told(client, request, info.status);
+                }
+            }
+            (Asked::Status(request), Message::Refused(it)) if it.reason == Reason::NO_REQUEST => {
+                self.unknown(client, request);
+            }
+            (Asked::Statuses(requests), Message::Cancelled(it)) => {
+                for (request, status) in requests.into_iter().zip(it.statuses.0) {
+                    self.told(client, request, status);
+                }
+            }
+            (asked, Message::Refused(it)) if it.reason == Reason::NO_SESSION => {
+                self.trace.say(self.now, || format!("client {client}: {asked:?}: no session"));
+                self.checks.fault(format!("client {client} has lost its session: {asked:?}"));
+            }
+            // Nobody coordinates there.
+            (Asked::Greeting, _) => self.client_loses(client, link),
+            (asked, message) => match self.clients[client].kind {
+                Kind::FrontEnd => self.front_end_hears(client, asked, message),
+                Kind::Holder => self.holder_hears(client, asked, message),
+                Kind::Reader => self.reader_hears(client, asked, message),
+                Kind::Mover => {}
+            },
+        }
+    }
+
+    /// It is connected, and goes on where it was.
+    fn resume(&mut self, client: usize) {
+        let kind = self.clients[client].kind;
+        self.client_looks(client);
+        if matches!(kind, Kind::FrontEnd | Kind::Holder) {
+            let session = self.session(client);
+            let ask = ListTokens { session, limit: 100, ..ListTokens::default() };
+            self.ask(client, Asked::Tokens, ask);
+        }
+        match kind {
+            Kind::FrontEnd => self.front_end_resumes(client),
+            Kind::Reader => self.reader_resumes(client),
+            _ => {}
+        }
+        let at = self.soon(self.scenario.mix.think_ms);
+        self.note_client(at, client, ClientEvent::Act);
+    }
+
+    pub(crate) fn session(&self, client: usize) -> SessionId {
+        self.clients[client].session.unwrap_or_default()
+    }
+
+    pub(crate) fn respond(&mut self, client: usize, token: Token, error: u32) {
+        let response = if error == 0 { Response::CONTINUE } else { Response::ABORT };
+        self.checks.rights.given_back(token);
+        let session = self.session(client);
+        let respond = RespondEvent { session, token, response, error, ..RespondEvent::default() };
+        self.ask(client, Asked::Response, respond);
+    }
+
+    /// A status is heard of.
+    fn told(&mut self, client: usize, request: RequestId, status: Status) {
+        let wanted = self.clients[client].wanted.get(&request).cloned();
+        match self.checks.requests.told(request, status) {
+            Ok(Some(known)) => {
+                self.checks.effect(&known, status);
+                self.clients[client].wanted.remove(&request);
+                if let Some(wanted) = wanted.filter(|wanted| wanted.token != Token::NONE) {
+                    self.moved_for_event(client, &wanted, status);
+                }
+            }
+            Ok(None) => {}
+            Err(what) => self.checks.fault(what),
+        }
+    }
+
+    /// A request that was accepted is not known any more.
+    fn unknown(&mut self, client: usize, request: RequestId) {
+        let Some(wanted) = self.clients[client].wanted.remove(&request) else { return };
+        if wanted.class > 0 {
+            self.checks.fault(format!("request {request} of class {} is lost", wanted.class));
+        } else {
+            self.checks.requests.known.remove(&request);
+        }
+    }
+}

@@ -1,0 +1,111 @@
+//! What goes wrong outside movements, and how it comes to an end.
+
+use crate::agenda::{Event, HostEvent};
+use crate::clients::ClientEvent;
+use crate::clock::MS;
+use crate::cluster::{Cluster, Party};
+
+/// How often it is thrown for.
+const EVERY: u64 = 250 * MS;
+/// Longest partition.
+const APART_MS: u64 = 5000;
+
+impl Cluster {
+    pub(crate) fn chaos(&mut self) {
+        if self.calm {
+            return;
+        }
+        self.agenda.note(self.now + EVERY, Event::Chaos);
+        let faults = self.scenario.faults.clone();
+        if self.random.per_mille(faults.partition) {
+            self.set_apart();
+        }
+        if self.random.per_mille(faults.node_crash) {
+            let node = self.random.index(self.nodes.len());
+            self.node_dies(node);
+        }
+        if self.random.per_mille(faults.client_crash) {
+            let client = self.random.index(self.clients.len());
+            self.client_dies(client);
+        }
+        if self.random.per_mille(faults.coordinator_crash) {
+            let host = self.random.index(self.hosts.len());
+            self.host_dies(host);
+            let at = self.soon(5000);
+            self.start_host(at, host);
+        }
+        if self.random.per_mille(faults.coordinator_pause) {
+            let host = self.random.index(self.hosts.len());
+            let until = self.now + self.random.between(200, 6000) * MS;
+            self.hosts[host].paused_until = until;
+        }
+        if self.random.per_mille(faults.power_failure) {
+            self.power_failure();
+        }
+    }
+
+    fn set_apart(&mut self) {
+        let until = self.now + self.random.between(100, APART_MS) * MS;
+        let parties = self.hosts.len() + self.nodes.len() + self.clients.len();
+        let which = self.random.index(parties);
+        let apart_until = if which < self.hosts.len() {
+            &mut self.hosts[which].apart_until
+        } else if which < self.hosts.len() + self.nodes.len() {
+            &mut self.nodes[which - self.hosts.len()].apart_until
+        } else {
+            &mut self.clients[which - self.hosts.len() - self.nodes.len()].apart_until
+        };
+        *apart_until = until;
+        // Some connections break meanwhile, others are only late.
+        for link in 0..self.links.len() {
+            let (caller, host) = (self.links[link].caller, self.links[link].host);
+            let cut_off = self.apart(caller).max(self.apart(Party::Host(host))) == until;
+            if cut_off && self.random.below(2) == 0 {
+                self.cut(link);
+            }
+        }
+    }
+
+    pub(crate) fn start_host(&mut self, at: u64, host: usize) {
+        let life = self.hosts[host].life;
+        self.agenda.note(at, Event::Host { host, life, what: HostEvent::Start });
+    }
+
+    /// All machines lose their power, and what was not flushed.
+    fn power_failure(&mut self) {
+        self.trace.say(self.now, || "power failure".to_owned());
+        for node in 0..self.nodes.len() {
+            self.node_dies(node);
+        }
+        for client in 0..self.clients.len() {
+            self.client_dies(client);
+        }
+        if self.hosts.len() > 1 {
+            for host in 0..self.hosts.len() {
+                self.host_dies(host);
+                let at = self.soon(3000);
+                self.start_host(at, host);
+            }
+        }
+        self.sim.reboot();
+        self.attend();
+        self.checks.after_power(self.now, &self.sim);
+    }
+
+    /// Faults and work stop; whoever is down comes up, and what was asked for is waited for.
+    pub(crate) fn calm_down(&mut self) {
+        self.calm = true;
+        self.hosts.iter_mut().for_each(|host| {
+            host.paused_until = 0;
+            host.apart_until = 0;
+        });
+        self.nodes.iter_mut().for_each(|node| {
+            node.paused_until = 0;
+            node.apart_until = 0;
+        });
+        for client in 0..self.clients.len() {
+            self.clients[client].apart_until = 0;
+            self.note_client(self.now + MS, client, ClientEvent::Look);
+        }
+    }
+}

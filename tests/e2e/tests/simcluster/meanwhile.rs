@@ -1,0 +1,105 @@
+//! What happens in the midst of a movement: everybody else goes on, and the one who moves may be
+//! stopped or killed.
+//!
+//! A movement that must have its file alone asks for the lease and then changes the file within
+//! the time that clocks leave for it: between the two nothing else happens. Before it asks, and
+//! while a file is only read, time passes as it likes.
+
+use std::path::Path;
+
+use dray_io::Operation;
+use dray_sim::{Sim, Step};
+use dray_wire::Verb;
+
+use crate::clock::MS;
+use crate::cluster::{Cluster, Shared, Wrong};
+use crate::files::DATA;
+use crate::work::Task;
+
+fn changes(operation: Operation) -> bool {
+    use Operation as O;
+    matches!(
+        operation,
+        O::Write | O::WriteAttribute | O::Punch | O::Truncate | O::Allocate | O::SetMetadata
+    )
+}
+
+impl Shared {
+    /// Before an operation of a process.
+    pub(crate) fn before(&self, sim: &Sim, step: &Step) {
+        let mut cluster = self.lock();
+        let now = cluster.now;
+        cluster.trace.operation(now, sim.number(), step);
+        cluster.observe();
+        let Some(call) = cluster.calls.last() else { return };
+        let (node, life) = (call.node, call.life);
+        let data = step.path.starts_with(DATA);
+        let loose = call.verb == Verb::ARCHIVE || (data && step.operation == Operation::Open);
+        let chance = cluster.scenario.faults.crash_in_step;
+        if !cluster.calm && cluster.random.per_mille(chance) {
+            cluster.node_dies(node);
+            return;
+        }
+        let events =
+            if loose && cluster.random.below(3) == 0 { cluster.random.below(5) } else { 0 };
+        drop(cluster);
+        for _ in 0..events {
+            self.step();
+        }
+        let mut cluster = self.lock();
+        if data && changes(step.operation) && cluster.nodes[node].life == life {
+            cluster.changes(node, &step.path);
+        }
+    }
+
+    /// Asked by the mover before it changes something: time passes, and then the truth is told.
+    pub(crate) fn meanwhile(&self, node: usize, life: u64) -> bool {
+        let mut cluster = self.lock();
+        let events = cluster.random.below(10);
+        let chance = cluster.scenario.faults.pause_in_step;
+        let paused = !cluster.calm && cluster.random.per_mille(chance);
+        if paused {
+            let until = cluster.now + cluster.random.between(200, 6000) * MS;
+            cluster.nodes[node].paused_until = until;
+        }
+        let until = cluster.nodes[node].paused_until;
+        drop(cluster);
+        for _ in 0..events {
+            self.step();
+        }
+        while self.lock().now < until && self.step() {}
+        let cluster = self.lock();
+        cluster.nodes[node].life == life && cluster.may_act(node)
+    }
+}
+
+impl Cluster {
+    /// Whether a node may act, as its own clock tells it.
+    pub(crate) fn may_act(&self, node: usize) -> bool {
+        let careless = matches!(self.wrong, Wrong::LeaseIgnored | Wrong::NothingChecked);
+        careless || self.nodes[node].lease_left(self.now) > 0
+    }
+
+    /// A node begins an item of an order.
+    pub(crate) fn begins(&mut self, node: usize, task: &Task) {
+        if let Some(call) = self.calls.last_mut() {
+            call.verb = task.verb;
+        }
+        let epoch = self.nodes[node].orders.get(&task.order).map(|taken| taken.order.epoch);
+        self.trace.say(self.now, || format!("  node {node} begins {task:?}"));
+        self.checks.begins(node, task, epoch);
+    }
+
+    /// A node changes a file of a user.
+    fn changes(&mut self, node: usize, path: &Path) {
+        let Some(call) = self.calls.last() else { return };
+        self.checks.changes(node, path, call);
+    }
+
+    /// Notes how the files stand that were changed by the operation before.
+    pub(crate) fn observe(&mut self) {
+        for file in std::mem::take(&mut self.checks.touched) {
+            self.checks.observe(self.now, &self.sim, file);
+        }
+    }
+}
