@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::clients::ClientEvent;
 use crate::node::NodeEvent;
+use crate::store::{Answer, Ask};
 
 /// Something that happens at a time.
 #[derive(Debug)]
@@ -14,6 +15,12 @@ pub(crate) enum Event {
         up: bool,
         number: u64,
         bytes: Vec<u8>,
+    },
+    /// The store is asked something.
+    Store {
+        host: usize,
+        life: u64,
+        ask: Ask,
     },
     /// An end of a connection hears that it is no more.
     Ended {
@@ -45,8 +52,18 @@ pub(crate) enum Event {
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum HostEvent {
+    /// It stands for election.
     Start,
     Tick,
+    Prolong {
+        epoch: u64,
+    },
+    /// Has blocks kept again, if nothing has come back.
+    Again {
+        epoch: u64,
+        number: u64,
+    },
+    Answer(Answer),
 }
 
 #[derive(Debug, Default)]

@@ -13,6 +13,7 @@ use crate::network::Link;
 use crate::node::{Node, NodeEvent};
 use crate::random::Random;
 use crate::scenario::Scenario;
+use crate::store::Store;
 use crate::trace::Trace;
 use crate::work::Call;
 
@@ -34,6 +35,8 @@ pub(crate) enum Wrong {
     OutcomeTurned,
     /// Nodes take orders without looking at their lease, right or epoch.
     NothingChecked,
+    /// The store has lost its last block when the next coordinator reads it.
+    BlockForgotten,
 }
 
 pub(crate) struct Cluster {
@@ -45,6 +48,7 @@ pub(crate) struct Cluster {
     pub(crate) sim: Sim,
     pub(crate) links: Vec<Link>,
     pub(crate) hosts: Vec<Host>,
+    pub(crate) store: Store,
     pub(crate) nodes: Vec<Node>,
     pub(crate) clients: Vec<Client>,
     pub(crate) checks: Checks,
@@ -53,7 +57,7 @@ pub(crate) struct Cluster {
     pub(crate) calm: bool,
     /// Calls of the mover under way, the innermost last.
     pub(crate) calls: Vec<Call>,
-    pub(crate) me: Weak<Mutex<Cluster>>,
+    pub(crate) me: Weak<Mutex<Self>>,
 }
 
 /// The cluster, as those have it who let it go on in the middle of a movement. Never locked while
@@ -109,7 +113,11 @@ impl Cluster {
             }
             Event::Host { host, .. } => Party::Host(*host),
             Event::Node { node, .. } => Party::Node(*node),
-            Event::Client { .. } | Event::User | Event::Chaos | Event::Calm => return None,
+            Event::Client { .. }
+            | Event::Store { .. }
+            | Event::User
+            | Event::Chaos
+            | Event::Calm => return None,
         };
         let until = match party {
             Party::Host(host) => self.hosts[host].paused_until,
@@ -143,6 +151,7 @@ impl Cluster {
                 }
             }
             Event::Host { host, life, what } => self.host_acts(host, life, what),
+            Event::Store { host, life, ask } => self.store_hears(host, life, ask),
             Event::Node { node, life, what } => self.node_acts(node, life, what),
             Event::Client { client, life, what } => self.client_acts(client, life, what),
             Event::User => self.user_writes(),

@@ -1,7 +1,6 @@
 //! What goes wrong outside movements, and how it comes to an end.
 
 use crate::agenda::{Event, HostEvent};
-use crate::clients::ClientEvent;
 use crate::clock::MS;
 use crate::cluster::{Cluster, Party};
 
@@ -37,7 +36,11 @@ impl Cluster {
         if self.random.per_mille(faults.coordinator_pause) {
             let host = self.random.index(self.hosts.len());
             let until = self.now + self.random.between(200, 6000) * MS;
-            self.hosts[host].paused_until = until;
+            // Not longer than was said: what waits for the end of it would get out of order.
+            let paused_until = &mut self.hosts[host].paused_until;
+            if *paused_until <= self.now {
+                *paused_until = until;
+            }
         }
         if self.random.per_mille(faults.power_failure) {
             self.power_failure();
@@ -67,8 +70,7 @@ impl Cluster {
     }
 
     pub(crate) fn start_host(&mut self, at: u64, host: usize) {
-        let life = self.hosts[host].life;
-        self.agenda.note(at, Event::Host { host, life, what: HostEvent::Start });
+        self.note_host(at, host, HostEvent::Start);
     }
 
     /// All machines lose their power, and what was not flushed.
@@ -80,7 +82,7 @@ impl Cluster {
         for client in 0..self.clients.len() {
             self.client_dies(client);
         }
-        if self.hosts.len() > 1 {
+        if self.scenario.durable {
             for host in 0..self.hosts.len() {
                 self.host_dies(host);
                 let at = self.soon(3000);
@@ -96,16 +98,13 @@ impl Cluster {
     pub(crate) fn calm_down(&mut self) {
         self.calm = true;
         self.hosts.iter_mut().for_each(|host| {
-            host.paused_until = 0;
             host.apart_until = 0;
         });
         self.nodes.iter_mut().for_each(|node| {
-            node.paused_until = 0;
             node.apart_until = 0;
         });
         for client in 0..self.clients.len() {
             self.clients[client].apart_until = 0;
-            self.note_client(self.now + MS, client, ClientEvent::Look);
         }
     }
 }

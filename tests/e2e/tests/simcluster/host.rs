@@ -1,13 +1,14 @@
-//! A process in which a coordinator may run.
+//! A process in which a coordinator may run: the messages to and from it.
 
 use std::collections::BTreeMap;
 
-use dray_core::{Coordinator, Output, Peer, Setup};
-use dray_wire::{Epoch, Message, Status};
+use dray_core::{Coordinator, Output, Peer};
+use dray_wire::{Message, Status};
 
 use crate::agenda::{Event, HostEvent};
 use crate::clock::{Clock, MS};
-use crate::cluster::{Cluster, Party, Wrong};
+use crate::cluster::{Cluster, Wrong};
+use crate::leader::Term;
 
 /// Nanoseconds that a node may act without renewal.
 pub(crate) const LEASE_NS: u64 = 2500 * MS;
@@ -18,11 +19,12 @@ pub(crate) struct Host {
     pub(crate) clock: Clock,
     pub(crate) paused_until: u64,
     pub(crate) apart_until: u64,
-    core: Option<Coordinator>,
+    pub(crate) core: Option<Coordinator>,
+    pub(crate) term: Term,
     /// Connections by the coordinator's number for them.
-    links: BTreeMap<u32, usize>,
+    pub(crate) links: BTreeMap<u32, usize>,
     /// When it is woken next.
-    tick_at: u64,
+    pub(crate) tick_at: u64,
 }
 
 impl Host {
@@ -33,9 +35,14 @@ impl Host {
             paused_until: 0,
             apart_until: 0,
             core: None,
+            term: Term::default(),
             links: BTreeMap::new(),
             tick_at: u64::MAX,
         }
+    }
+
+    pub(crate) fn local(&self, now: u64) -> u64 {
+        self.clock.local(now)
     }
 
     /// Requests that have not ended, if it coordinates.
@@ -45,26 +52,23 @@ impl Host {
 }
 
 impl Cluster {
+    pub(crate) fn note_host(&mut self, at: u64, host: usize, what: HostEvent) {
+        let life = self.hosts[host].life;
+        self.agenda.note(at, Event::Host { host, life, what });
+    }
+
     pub(crate) fn host_acts(&mut self, host: usize, life: u64, what: HostEvent) {
         if self.hosts[host].life != life {
             return;
         }
         match what {
-            HostEvent::Start => {
-                let split = self.scenario.split_bytes;
-                let split_bytes = if split == 0 { u64::MAX } else { split };
-                let setup = Setup {
-                    epoch: Epoch(1),
-                    lease_ns: LEASE_NS,
-                    split_bytes,
-                    part_bytes: split.max(1),
-                    ..Setup::default()
-                };
-                self.hosts[host].core = Some(Coordinator::new(setup));
-            }
+            HostEvent::Start => self.host_starts(host),
+            HostEvent::Prolong { epoch } => self.prolongs(host, epoch),
+            HostEvent::Again { epoch, number } => self.keeps_again(host, epoch, number),
+            HostEvent::Answer(answer) => self.store_answers(host, answer),
             HostEvent::Tick => {
                 self.hosts[host].tick_at = u64::MAX;
-                let local = self.hosts[host].clock.local(self.now);
+                let local = self.hosts[host].local(self.now);
                 if let Some(core) = &mut self.hosts[host].core {
                     core.tick(local);
                 }
@@ -81,12 +85,16 @@ impl Cluster {
         if own.life != life {
             return self.close(link, false);
         }
-        let local = own.clock.local(*now);
+        let local = own.local(*now);
         let Some(core) = &mut own.core else { return self.close(link, false) };
         let peer = match links[link].peer {
             Some(peer) => peer,
             None => {
-                let peer = core.connected(local, Peer::Same).expect("few connections");
+                let Some(peer) = core.connected(local, Peer::Same) else {
+                    // It leads no more.
+                    self.close(link, false);
+                    return self.host_speaks(host);
+                };
                 links[link].peer = Some(peer);
                 own.links.insert(peer, link);
                 peer
@@ -101,7 +109,7 @@ impl Cluster {
         let host = self.links[link].host;
         let own = &mut self.hosts[host];
         if own.life == self.links[link].host_life && own.links.remove(&peer).is_some() {
-            let local = own.clock.local(self.now);
+            let local = own.local(self.now);
             if let Some(core) = &mut own.core {
                 core.disconnected(local, peer);
             }
@@ -110,8 +118,9 @@ impl Cluster {
         }
     }
 
-    /// Sends what the coordinator has to say, and wakes it when it wants to be.
-    fn host_speaks(&mut self, host: usize) {
+    /// Sends what the coordinator has to say, has kept what is to be kept, and wakes it when it
+    /// wants to be.
+    pub(crate) fn host_speaks(&mut self, host: usize) {
         while let Some(core) = &mut self.hosts[host].core
             && let Some(output) = core.next_output()
         {
@@ -128,20 +137,20 @@ impl Cluster {
                 }
             }
         }
+        self.keeps(host);
         let own = &self.hosts[host];
         let Some(deadline) = own.core.as_ref().and_then(Coordinator::deadline) else { return };
         let at = own.clock.when(deadline).max(self.now);
         if at < own.tick_at {
-            let life = own.life;
             self.hosts[host].tick_at = at;
-            self.agenda.note(at, Event::Host { host, life, what: HostEvent::Tick });
+            self.note_host(at, host, HostEvent::Tick);
         }
     }
 
     fn host_says(&mut self, link: usize, request: u64, mut message: Message) {
         self.trace.say(self.now, || format!("from host by {link}: {request} {message:?}"));
-        if let (Message::Order(order), Party::Node(node)) = (&message, self.links[link].caller) {
-            self.checks.posted(node, order);
+        if let Message::Order(order) = &message {
+            self.checks.posted(order);
         }
         if self.wrong == Wrong::OutcomeTurned
             && let Message::Outcomes(outcomes) = &mut message
@@ -154,14 +163,22 @@ impl Cluster {
         self.send(link, false, request, message);
     }
 
-    /// The process is killed.
-    pub(crate) fn host_dies(&mut self, host: usize) {
+    /// The coordinator of this process is no more: whoever is connected is sent away.
+    pub(crate) fn host_ends(&mut self, host: usize) {
         let own = &mut self.hosts[host];
-        own.life += 1;
         own.core = None;
+        own.term = Term::default();
         own.tick_at = u64::MAX;
         for link in std::mem::take(&mut own.links).into_values() {
             self.close(link, false);
         }
+        self.checks.lost_somebody = true;
+    }
+
+    /// The process is killed.
+    pub(crate) fn host_dies(&mut self, host: usize) {
+        self.checks.counts.killed += 1;
+        self.host_ends(host);
+        self.hosts[host].life += 1;
     }
 }

@@ -60,7 +60,11 @@ impl Shared {
         let paused = !cluster.calm && cluster.random.per_mille(chance);
         if paused {
             let until = cluster.now + cluster.random.between(200, 6000) * MS;
-            cluster.nodes[node].paused_until = until;
+            let now = cluster.now;
+            let paused_until = &mut cluster.nodes[node].paused_until;
+            if *paused_until <= now {
+                *paused_until = until;
+            }
         }
         let until = cluster.nodes[node].paused_until;
         drop(cluster);
@@ -85,15 +89,14 @@ impl Cluster {
         if let Some(call) = self.calls.last_mut() {
             call.verb = task.verb;
         }
-        let epoch = self.nodes[node].orders.get(&task.order).map(|taken| taken.order.epoch);
         self.trace.say(self.now, || format!("  node {node} begins {task:?}"));
-        self.checks.begins(node, task, epoch);
+        self.checks.begins(node, task);
     }
 
     /// A node changes a file of a user.
     fn changes(&mut self, node: usize, path: &Path) {
         let Some(call) = self.calls.last() else { return };
-        self.checks.changes(node, path, call);
+        self.checks.changes(&self.sim, node, path, call);
     }
 
     /// Notes how the files stand that were changed by the operation before.

@@ -49,7 +49,9 @@ pub(crate) struct Node {
     pub(crate) paused_until: u64,
     pub(crate) apart_until: u64,
     pub(crate) process: Sim,
-    pub(crate) archive: Option<Arc<Archive<Sim>>>,
+    /// Of each lane one: an archive has locks that are held over operations, and lanes go on in
+    /// the midst of those of others.
+    pub(crate) archives: BTreeMap<Lane, Arc<Archive<Sim>>>,
     pub(crate) orders: BTreeMap<OrderId, Taken>,
     pub(crate) queues: BTreeMap<Lane, VecDeque<Task>>,
     pub(crate) busy: BTreeSet<Lane>,
@@ -71,7 +73,7 @@ impl Node {
             paused_until: 0,
             apart_until: 0,
             process,
-            archive: None,
+            archives: BTreeMap::new(),
             orders: BTreeMap::new(),
             queues: BTreeMap::new(),
             busy: BTreeSet::new(),
@@ -184,7 +186,7 @@ impl Cluster {
                 let request = self.ask_as_node(node, link, join);
                 self.nodes[node].renewals.insert(request, sent);
             }
-            Message::Joined(joined) => {
+            Message::Joined(joined) if joined.epoch >= own.epoch => {
                 own.joined = true;
                 own.epoch = joined.epoch;
                 own.admission.begin(joined.epoch);
@@ -226,12 +228,12 @@ impl Cluster {
             let refused = OrderRefused { epoch, order, reason, text, ..OrderRefused::default() };
             return self.send(link, true, 0, refused);
         }
-        let (id, step, verb) = (order.order, order.step, order.verb);
+        let (id, epoch, step, verb) = (order.order, order.epoch, order.step, order.verb);
         let lane = Lane::of(&order);
         let queue = own.queues.entry(lane).or_default();
         for (index, item) in order.items.0.iter().enumerate() {
             let index = index as u32;
-            queue.push_back(Task { order: id, index, item: item.clone(), step, verb });
+            queue.push_back(Task { order: id, epoch, index, item: item.clone(), step, verb });
         }
         let left = order.items.0.len();
         let (cancelled, results) = (BTreeSet::new(), Vec::new());
@@ -273,6 +275,7 @@ impl Cluster {
 
     /// The process is killed, and starts again some time later.
     pub(crate) fn node_dies(&mut self, node: usize) {
+        self.checks.counts.killed += 1;
         let own = &mut self.nodes[node];
         own.process.kill();
         let link = own.link;

@@ -9,8 +9,8 @@ use dray_mover::{Entry, Error, RestoreOptions, Run, Tally, Watch};
 use dray_sim::Sim;
 
 use crate::agenda::{Agenda, Event};
-use crate::checks::Checks;
-use crate::clients::{Client, ClientEvent, Kind};
+use crate::checks::{Checks, Counts};
+use crate::clients::{Client, Kind};
 use crate::clock::{Clock, MS};
 use crate::cluster::{Cluster, Shared, Wrong};
 use crate::files::{UNIT, base, place};
@@ -18,6 +18,7 @@ use crate::host::Host;
 use crate::node::{Node, NodeEvent};
 use crate::random::Random;
 use crate::scenario::Scenario;
+use crate::store::Store;
 use crate::trace::Trace;
 
 /// How long it may take after the last fault until all is done.
@@ -35,7 +36,7 @@ pub(crate) struct Outcome {
     pub(crate) sum: u64,
     pub(crate) events: u64,
     pub(crate) operations: u64,
-    pub(crate) begun: u64,
+    pub(crate) counts: Counts,
     pub(crate) requests: u64,
     pub(crate) faults: Vec<String>,
     pub(crate) lines: Vec<String>,
@@ -60,7 +61,7 @@ impl Stage {
             sum: trace.sum,
             events: trace.events,
             operations: trace.operations,
-            begun: checks.begun,
+            counts: checks.counts,
             requests: checks.requests.known.len() as u64,
             faults: std::mem::take(&mut checks.faults),
             lines: trace.lines.take().unwrap_or_default().into(),
@@ -91,6 +92,7 @@ impl Stage {
             agenda: Agenda::default(),
             links: Vec::new(),
             hosts,
+            store: Store::default(),
             nodes,
             clients: clients.collect(),
             checks,
@@ -122,7 +124,7 @@ impl Cluster {
         }
         for client in 0..self.clients.len() {
             let at = self.soon(100);
-            self.note_client(at, client, ClientEvent::Connect);
+            self.client_starts(at, client);
         }
         self.agenda.note(20 * MS, Event::User);
         self.agenda.note(100 * MS, Event::Chaos);
@@ -147,7 +149,8 @@ impl Cluster {
             && self.calls.is_empty()
             && self.nodes.iter().all(|node| node.is_member() && node.orders.is_empty())
             && !self.clients.iter().any(Client::is_waiting)
-            && self.hosts.iter().filter_map(Host::open_requests).sum::<usize>() == 0
+            && self.hosts.iter().any(|host| host.core.is_some())
+            && self.hosts.iter().filter_map(Host::open_requests).all(|open| open == 0)
     }
 
     /// All has come to rest: what must be so by now.
@@ -228,9 +231,4 @@ impl Watch for Heard {
             self.0.lock().expect("nobody panicked").push(what);
         }
     }
-}
-
-/// How a run that went wrong is shown.
-pub(crate) fn shown(scenario: &str, seed: u64, outcome: &Outcome) -> String {
-    format!("scenario {scenario}, seed {seed}: {:#?}", outcome.faults)
 }

@@ -9,6 +9,9 @@ use serde::Deserialize;
 #[serde(deny_unknown_fields)]
 pub(crate) struct Scenario {
     pub(crate) coordinators: usize,
+    /// What is promised is kept in a store, and who coordinates is elected there.
+    #[serde(default)]
+    pub(crate) durable: bool,
     pub(crate) nodes: usize,
     /// Programs that ask for movements, that bring files back for readers, that hold rights, and
     /// that read.

@@ -15,7 +15,7 @@ pub(crate) struct Trace {
     pub(crate) lines: Option<VecDeque<String>>,
 }
 
-const LINES: usize = 400;
+const LINES: usize = 100_000;
 
 impl Trace {
     pub(crate) fn new(wordy: bool) -> Self {

@@ -4,15 +4,15 @@ use std::collections::{BTreeMap, VecDeque};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
-use dray_archive::{Archive, VolumePlace};
+use dray_archive::Archive;
 use dray_io::{Fault, Handle, Kind, Range};
 use dray_mover::{ArchiveOptions, Entry, Error, RemoveOptions, RestoreOptions, Run, Tally, Watch};
 use dray_sim::Sim;
 use dray_wire::messages::{ItemResult, Order, OrderItem};
-use dray_wire::{OrderId, Reason, Status, Step, Text, Verb};
+use dray_wire::{Epoch, OrderId, Reason, Status, Step, Text, Verb};
 
 use crate::cluster::Shared;
-use crate::files::{ARCHIVE, UNIT, VOLUME_BYTES};
+use crate::files::{UNIT, place};
 use crate::node::NodeEvent;
 
 /// What is done one after the other; lanes run beside each other.
@@ -37,6 +37,7 @@ impl Lane {
 #[derive(Debug, Clone)]
 pub(crate) struct Task {
     pub(crate) order: OrderId,
+    pub(crate) epoch: Epoch,
     pub(crate) index: u32,
     pub(crate) item: OrderItem,
     pub(crate) step: Step,
@@ -100,13 +101,13 @@ impl Shared {
             return;
         }
         let world = own.process.clone();
-        let mut archive = own.archive.clone();
+        let archive = own.archives.get(&lane).cloned();
         cluster.calls.push(Call { node, life, verb, given: BTreeMap::new() });
         drop(cluster);
         let batch = Batch { shared: self, node, life, lane, held: Mutex::default() };
-        let opened = match archive.take() {
+        let opened = match archive {
             Some(archive) => Ok(archive),
-            None => self.open_archive(node, life, &world),
+            None => self.open_archive(node, life, lane, &world),
         };
         let outcome = opened.map_err(Error::from).and_then(|archive| match lane {
             Lane::Whole { .. } => batch.whole(&world, &archive, verb),
@@ -122,16 +123,14 @@ impl Shared {
         &self,
         node: usize,
         life: u64,
+        lane: Lane,
         world: &Sim,
     ) -> dray_archive::Result<Arc<Archive<Sim>>> {
-        let place = VolumePlace::Directory { path: ARCHIVE.into(), volume_bytes: VOLUME_BYTES };
-        let archive = Arc::new(Archive::open(world, &place)?);
+        let archive = Arc::new(Archive::open(world, &place())?);
         let mut cluster = self.lock();
         let own = &mut cluster.nodes[node];
         if own.life == life {
-            // Another lane may have been quicker: one archive of a process writes.
-            let archive = own.archive.get_or_insert(archive);
-            return Ok(Arc::clone(archive));
+            own.archives.insert(lane, Arc::clone(&archive));
         }
         Ok(archive)
     }

@@ -1,15 +1,15 @@
 //! Files: their content as their users left it, and how they stand.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use dray_io::Handle;
 use dray_mover::{Attribute, Kept, Standing};
 use dray_sim::Sim;
-use dray_wire::{FileHandle, OrderId, Status, Verb};
+use dray_wire::{FileHandle, Status, Verb};
 
-use super::Checks;
 use super::requests::Known;
+use super::{Checks, OrderKey};
 use crate::files::path_of;
 
 /// How a file stands.
@@ -32,7 +32,8 @@ impl Shape {
 
     fn is_after(self, verb: Verb) -> bool {
         match verb {
-            Verb::ARCHIVE => self == Self::Archived,
+            // Its user may have written since it was compared.
+            Verb::ARCHIVE => matches!(self, Self::Archived | Self::Dirty),
             Verb::RELEASE => self == Self::Released,
             Verb::RESTORE => self.is_there(),
             _ => self == Self::Resident,
@@ -50,18 +51,22 @@ pub(crate) struct FileState {
     /// How it stood, and since when; the last is now.
     history: Vec<(u64, Shape)>,
     /// The version that was marked as archived last, and by which order.
-    published: Option<(u64, OrderId)>,
+    published: Option<(u64, OrderKey)>,
     /// What it is sure to be, by the last that was done to it.
     settled: Option<Verb>,
     /// Movements that were asked for and not accepted, as far as anybody knows.
     unsure: u64,
 }
 
-fn shape_of(sim: &Sim, path: &PathBuf) -> Shape {
+fn standing_of(sim: &Sim, path: &Path) -> Standing {
     let tree = sim.tree();
     let bytes = tree.attribute(path);
     let attribute = bytes.map(|bytes| Attribute::decode(&bytes).expect("a whole attribute"));
-    match Standing::judge(&tree.stat(path), attribute) {
+    Standing::judge(&tree.stat(path), attribute)
+}
+
+fn shape_of(sim: &Sim, path: &Path) -> Shape {
+    match standing_of(sim, path) {
         Standing::Resident => Shape::Resident,
         Standing::Archived { .. } => Shape::Archived,
         Standing::Dirty(_) => Shape::Dirty,
@@ -128,14 +133,15 @@ impl Checks {
     }
 
     /// A file is about to be marked as archived.
-    pub(super) fn publishes(&mut self, file: usize, order: OrderId) {
-        let archived = self.shape(file) == Shape::Archived;
+    pub(super) fn publishes(&mut self, sim: &Sim, file: usize, order: OrderKey) {
+        let standing = standing_of(sim, &self.files[file].path);
+        let archived = matches!(standing, Standing::Archived { certain: true, .. });
         let state = &mut self.files[file];
         let before = state.published.replace((state.version, order));
         let again = before.is_some_and(|(version, by)| version == state.version && by != order);
         if again && archived && !self.lost_somebody {
             let path = self.files[file].path.display();
-            self.fault(format!("order {order} publishes {path} again, after {before:?}"));
+            self.fault(format!("order {order:?} publishes {path} again, after {before:?}"));
         }
     }
 
@@ -154,6 +160,7 @@ impl Checks {
         if status != Status::DONE {
             return;
         }
+        self.counts.done += 1;
         let Known { file, verb, since, .. } = *request;
         let there = self.stood(file, since, |shape| shape.is_after(verb));
         if !there {
@@ -177,7 +184,10 @@ impl Checks {
             self.observe(now, sim, file);
             self.content(sim, file);
             let (state, shape) = (&self.files[file], self.shape(file));
-            if let Some(verb) = state.settled.filter(|verb| !shape.is_after(*verb)) {
+            // An archive says that it is done when the copy is durable, not the mark on the file:
+            // without that the file is archived once more.
+            let settled = state.settled.filter(|verb| *verb != Verb::ARCHIVE);
+            if let Some(verb) = settled.filter(|verb| !shape.is_after(*verb)) {
                 let path = state.path.display();
                 self.fault(format!("{verb} of {path} was done, and is undone: {shape:?}"));
             }

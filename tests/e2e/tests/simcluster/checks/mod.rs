@@ -7,6 +7,7 @@ mod rights;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use dray_sim::Sim;
 use dray_wire::messages::{Order, OrderItem};
 use dray_wire::{Epoch, FileHandle, OrderId, Step, Token, Verb};
 
@@ -15,16 +16,44 @@ pub(crate) use files::{FileState, Shape};
 pub(crate) use requests::Requests;
 pub(crate) use rights::Rights;
 
+/// Coordinators after one another use the same numbers.
+pub(crate) type OrderKey = (Epoch, OrderId);
+
 /// Who was told last to move a file.
 #[derive(Debug)]
 struct Posted {
-    node: usize,
-    order: OrderId,
-    epoch: Epoch,
+    order: OrderKey,
     token: Token,
     verb: Verb,
     /// Of parts that are moved beside each other, by where they begin.
-    parts: BTreeMap<u64, OrderId>,
+    parts: BTreeMap<u64, OrderKey>,
+}
+
+/// How much happened: a run in which nothing does shows nothing.
+#[derive(Debug, Default, Clone, Copy)]
+pub(crate) struct Counts {
+    pub(crate) elections: u64,
+    /// Movements that were begun, and changes that they made to files.
+    pub(crate) begun: u64,
+    pub(crate) changes: u64,
+    /// Outcomes with which something was moved, rights that were held, reads that were let go on.
+    pub(crate) done: u64,
+    pub(crate) rights: u64,
+    pub(crate) reads: u64,
+    /// Lives of nodes, coordinators and programs that ended early.
+    pub(crate) killed: u64,
+}
+
+impl Counts {
+    pub(crate) fn add(&mut self, other: &Self) {
+        self.elections += other.elections;
+        self.begun += other.begun;
+        self.changes += other.changes;
+        self.done += other.done;
+        self.rights += other.rights;
+        self.reads += other.reads;
+        self.killed += other.killed;
+    }
 }
 
 #[derive(Debug, Default)]
@@ -39,8 +68,7 @@ pub(crate) struct Checks {
     pub(crate) touched: Vec<usize>,
     /// A node was lost or cut off: some work may be done twice.
     pub(crate) lost_somebody: bool,
-    /// Movements that were begun.
-    pub(crate) begun: u64,
+    pub(crate) counts: Counts,
 }
 
 impl Checks {
@@ -60,34 +88,35 @@ impl Checks {
     }
 
     /// An order is sent to a node.
-    pub(crate) fn posted(&mut self, node: usize, order: &Order) {
+    pub(crate) fn posted(&mut self, order: &Order) {
         for item in &order.items.0 {
-            let Order { order: id, epoch, token, verb, step, .. } = *order;
+            let Order { order, epoch, token, verb, step, .. } = *order;
+            let order = (epoch, order);
             let last = self.posted.get_mut(&item.handle);
             if let Some(last) = last.filter(|last| last.token == token && step == Step::PART) {
-                last.parts.insert(item.offset, id);
+                last.parts.insert(item.offset, order);
                 continue;
             }
-            let parts = BTreeMap::from([(item.offset, id)]);
-            let posted = Posted { node, order: id, epoch, token, verb, parts };
+            let parts = BTreeMap::from([(item.offset, order)]);
+            let posted = Posted { order, token, verb, parts };
             self.posted.insert(item.handle, posted);
         }
     }
 
     /// A node begins what it was ordered to do.
-    pub(crate) fn begins(&mut self, node: usize, task: &Task, epoch: Option<Epoch>) {
-        self.begun += 1;
+    pub(crate) fn begins(&mut self, node: usize, task: &Task) {
+        self.counts.begun += 1;
         let Some(last) = self.posted.get(&task.item.handle) else {
             return self.fault(format!("node {node} begins what nobody ordered: {task:?}"));
         };
-        if epoch.is_some_and(|epoch| epoch < last.epoch) {
-            let what = format!("node {node} begins {task:?} of epoch {epoch:?} after {last:?}");
+        if task.epoch < last.order.0 {
+            let what = format!("node {node} begins {task:?} after {last:?}");
             self.fault(what);
         }
     }
 
     /// A node is about to change a file.
-    pub(crate) fn changes(&mut self, node: usize, path: &Path, call: &Call) {
+    pub(crate) fn changes(&mut self, sim: &Sim, node: usize, path: &Path, call: &Call) {
         let Some(task) = call.given.get(path) else {
             let what = format!("node {node} changes {}, which it was not given", path.display());
             return self.fault(what);
@@ -95,10 +124,12 @@ impl Checks {
         let handle = task.item.handle;
         let file = self.by_handle[&handle];
         self.touched.push(file);
+        self.counts.changes += 1;
         let Some(last) = self.posted.get(&handle) else { return };
         let alone = task.verb != Verb::ARCHIVE;
-        let is_last = last.order == task.order
-            || last.parts.get(&task.item.offset).is_some_and(|order| *order == task.order);
+        let order = (task.epoch, task.order);
+        let part = last.parts.get(&task.item.offset);
+        let is_last = last.order == order || part.is_some_and(|part| *part == order);
         // Two copies in the archive are merely one too many.
         let harmless = !alone && last.verb == Verb::ARCHIVE;
         if !is_last && !harmless {
@@ -110,7 +141,7 @@ impl Checks {
             self.fault(what);
         }
         if !alone {
-            self.publishes(file, task.order);
+            self.publishes(sim, file, order);
         }
     }
 }

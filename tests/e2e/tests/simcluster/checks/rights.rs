@@ -39,7 +39,9 @@ impl Rights {
 
     /// A program says that it gives all back that it has under a token.
     pub(crate) fn given_back(&mut self, token: Token) {
-        self.held.values_mut().for_each(|held| drop(held.remove(&token)));
+        self.held.values_mut().for_each(|held| {
+            held.remove(&token);
+        });
     }
 
     /// Somebody who has a right that keeps others from changing a file.

@@ -36,6 +36,7 @@ impl Cluster {
             }
             (Asked::Right { token, file, right }, Message::Done(_)) => {
                 let handle = self.checks.files[file].handle;
+                self.checks.counts.rights += 1;
                 if let Some(what) = self.checks.rights.granted(client, handle, token, Right(right))
                 {
                     self.checks.fault(what);

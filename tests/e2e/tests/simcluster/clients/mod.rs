@@ -8,9 +8,11 @@ mod reader;
 
 use std::collections::BTreeMap;
 
+use dray_wire::limits::INFO_MAX;
 use dray_wire::messages::*;
 use dray_wire::{
-    Message, Reason, RequestId, Response, Role, SessionId, Status, Text, Token, VERSION, Verb,
+    Bytes, Message, Reason, RequestId, Response, Role, SessionId, Status, Text, Token, VERSION,
+    Verb,
 };
 
 use crate::agenda::Event;
@@ -28,8 +30,6 @@ pub(crate) enum ClientEvent {
     },
     /// Does the next thing that it likes.
     Act,
-    /// Asks what has become of what it asked for.
-    Look,
     /// Ends what it holds under a token.
     LetGo {
         token: Token,
@@ -49,6 +49,7 @@ pub(crate) enum Kind {
 #[derive(Debug)]
 pub(crate) enum Asked {
     Greeting,
+    Sessions,
     Session,
     /// A movement of these files, and the event that waits for it.
     Submit {
@@ -58,8 +59,8 @@ pub(crate) enum Asked {
         since: u64,
         token: Token,
     },
-    Status(RequestId),
-    Statuses(Vec<RequestId>),
+    Cancel(RequestId),
+    Watch(Vec<RequestId>),
     Tokens,
     Events,
     /// Of an event that was fetched before.
@@ -73,16 +74,13 @@ pub(crate) enum Asked {
         right: u8,
     },
     Response,
-    Read {
-        file: usize,
-    },
+    Read(Token),
     Other,
 }
 
 /// A movement that was accepted.
 #[derive(Debug, Clone)]
 pub(crate) struct Wanted {
-    pub(crate) file: usize,
     /// The event that waits for it, if one does.
     token: Token,
     class: u8,
@@ -101,7 +99,17 @@ pub(crate) struct Client {
     /// Accepted, and not heard of since.
     wanted: BTreeMap<RequestId, Wanted>,
     /// Since when a reader waits, and for which file.
-    pub(crate) blocked: Option<(usize, u64)>,
+    pub(crate) blocked: Option<Blocked>,
+    /// Times that it read.
+    reads: u64,
+}
+
+/// A read that waits.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Blocked {
+    file: usize,
+    since: u64,
+    token: Token,
 }
 
 impl Client {
@@ -117,13 +125,13 @@ impl Client {
             asked: BTreeMap::new(),
             wanted: BTreeMap::new(),
             blocked: None,
+            reads: 0,
         }
     }
 
     /// Whether it waits for something that it must get, whatever happens.
     pub(crate) fn is_waiting(&self) -> bool {
-        let durable = self.wanted.values().any(|wanted| wanted.class > 0);
-        durable || self.blocked.is_some()
+        !self.wanted.is_empty() || self.blocked.is_some()
     }
 }
 
@@ -157,8 +165,9 @@ impl Cluster {
             ClientEvent::Act if own.kind == Kind::Holder => self.holder_acts(client),
             ClientEvent::Act if own.kind == Kind::Reader => self.reader_acts(client),
             ClientEvent::Act => {}
-            ClientEvent::Look => self.client_looks(client),
-            ClientEvent::LetGo { token } => self.respond(client, token, 0),
+            // Without a connection it lets go of all when it is back.
+            ClientEvent::LetGo { token } if own.ready => self.respond(client, token, 0),
+            ClientEvent::LetGo { .. } => {}
         }
     }
 
@@ -185,23 +194,32 @@ impl Cluster {
             return;
         }
         self.close(link, true);
-        self.clients[client].link = None;
-        let at = self.soon(if self.calm { 300 } else { 1000 });
+        let own = &mut self.clients[client];
+        let quick = self.calm || !own.ready;
+        (own.link, own.ready) = (None, false);
+        let at = self.soon(if quick { 150 } else { 1000 });
         self.note_client(at, client, ClientEvent::Connect);
     }
 
     /// The process is killed. What it was to be told it asks for when it runs again; what it had
     /// the right to do it does no more.
     pub(crate) fn client_dies(&mut self, client: usize) {
+        self.checks.counts.killed += 1;
         let own = &mut self.clients[client];
         own.life += 1;
         let link = own.link.take();
+        own.ready = false;
         self.checks.rights.gone(client);
         if let Some(link) = link {
             self.close(link, true);
         }
         let at = self.soon(2000);
+        self.client_starts(at, client);
+    }
+
+    pub(crate) fn client_starts(&mut self, at: u64, client: usize) {
         self.note_client(at, client, ClientEvent::Connect);
+        self.note_client(at, client, ClientEvent::Act);
     }
 
     pub(crate) fn client_hears(
@@ -223,33 +241,39 @@ impl Cluster {
         let Some(asked) = self.clients[client].asked.remove(&request) else { return };
         match (asked, message) {
             (Asked::Greeting, Message::Welcome(_)) => {
-                self.clients[client].ready = true;
-                match (self.clients[client].kind, self.clients[client].session) {
-                    (Kind::Reader, _) | (_, Some(_)) => self.resume(client),
-                    _ => self.ask(client, Asked::Session, CreateSession::default()),
+                if self.clients[client].kind == Kind::Reader {
+                    self.resume(client);
+                } else {
+                    let ask = ListSessions { limit: 1000, ..ListSessions::default() };
+                    self.ask(client, Asked::Sessions, ask);
                 }
             }
+            (Asked::Sessions, Message::Sessions(it)) => self.finds_session(client, &it),
             (Asked::Session, Message::SessionCreated(it)) => {
                 self.clients[client].session = Some(it.session);
                 self.resume(client);
             }
             (asked @ Asked::Submit { .. }, message) => self.submitted(client, asked, message),
-            (Asked::Status(request), Message::Requests(it)) => {
-                for info in it.requests.0 {
-                    self.told(client, request, info.status);
+            (Asked::Watch(requests), Message::Watched(it)) => {
+                for (request, status) in requests.into_iter().zip(it.statuses.0) {
+                    match status {
+                        Status(0) => self.unknown(client, request),
+                        status => self.told(client, request, status),
+                    }
                 }
             }
-            (Asked::Status(request), Message::Refused(it)) if it.reason == Reason::NO_REQUEST => {
-                self.unknown(client, request);
-            }
-            (Asked::Statuses(requests), Message::Cancelled(it)) => {
-                for (request, status) in requests.into_iter().zip(it.statuses.0) {
+            (Asked::Cancel(request), Message::Cancelled(it)) => {
+                let status = it.statuses.0.first().copied().unwrap_or_default();
+                // None: it is of class 0, and of a coordinator before this one.
+                if status != Status(0) {
                     self.told(client, request, status);
                 }
             }
             (asked, Message::Refused(it)) if it.reason == Reason::NO_SESSION => {
-                self.trace.say(self.now, || format!("client {client}: {asked:?}: no session"));
                 self.checks.fault(format!("client {client} has lost its session: {asked:?}"));
+            }
+            (_, Message::Refused(it)) if it.reason == Reason::OUT_OF_ORDER => {
+                self.checks.fault(format!("client {client}: {it:?}"));
             }
             // Nobody coordinates there.
             (Asked::Greeting, _) => self.client_loses(client, link),
@@ -262,10 +286,29 @@ impl Cluster {
         }
     }
 
+    /// Its session may have been left by itself: an answer was lost, or it was killed. Who fetches
+    /// events assumes it, so that nothing is given to a connection of before.
+    fn finds_session(&mut self, client: usize, sessions: &Sessions) {
+        let info: Bytes<INFO_MAX> = Bytes::new(vec![client as u8 + 1]).expect("short");
+        let found = sessions.sessions.0.iter().find(|it| it.info == info);
+        if found.is_none() && self.clients[client].session.is_some() {
+            self.checks.fault(format!("the session of client {client} is lost"));
+        }
+        let assume = found.map_or(SessionId::NONE, |it| it.session);
+        if self.clients[client].kind == Kind::Mover && found.is_some() {
+            self.clients[client].session = Some(assume);
+            self.resume(client);
+        } else {
+            let ask = CreateSession { assume, info, ..CreateSession::default() };
+            self.ask(client, Asked::Session, ask);
+        }
+    }
+
     /// It is connected, and goes on where it was.
     fn resume(&mut self, client: usize) {
         let kind = self.clients[client].kind;
-        self.client_looks(client);
+        self.clients[client].ready = true;
+        self.watches(client);
         if matches!(kind, Kind::FrontEnd | Kind::Holder) {
             let session = self.session(client);
             let ask = ListTokens { session, limit: 100, ..ListTokens::default() };
@@ -276,8 +319,6 @@ impl Cluster {
             Kind::Reader => self.reader_resumes(client),
             _ => {}
         }
-        let at = self.soon(self.scenario.mix.think_ms);
-        self.note_client(at, client, ClientEvent::Act);
     }
 
     pub(crate) fn session(&self, client: usize) -> SessionId {

@@ -1,10 +1,9 @@
 //! Programs that have files moved.
 
 use dray_wire::messages::*;
-use dray_wire::{Class, List, Message, RequestId, Token, Verb};
+use dray_wire::{Class, List, Message, Reason, RequestId, Token, Verb};
 
 use super::{Asked, ClientEvent, Wanted};
-use crate::clock::MS;
 use crate::cluster::Cluster;
 
 impl Cluster {
@@ -22,7 +21,7 @@ impl Cluster {
             let request = wanted[self.random.index(wanted.len())];
             let session = self.session(client);
             let cancel = Cancel { session, requests: List(vec![request]) };
-            return self.ask(client, Asked::Statuses(vec![request]), cancel);
+            return self.ask(client, Asked::Cancel(request), cancel);
         }
         let verb = self.random.verb(self.scenario.mix.weights());
         let class = 1 + self.random.below(3) as u8;
@@ -70,6 +69,9 @@ impl Cluster {
         let Asked::Submit { files, verb, class, since, token } = asked else { return };
         files.iter().for_each(|file| self.checks.answered(*file));
         let Message::Accepted(accepted) = message else {
+            if matches!(&message, Message::Refused(it) if it.reason == Reason::BUSY) {
+                return;
+            }
             let what = format!("a submission of {files:?} gets {message:?}");
             self.checks.fault(what);
             return;
@@ -78,19 +80,16 @@ impl Cluster {
             if let Some(what) = self.checks.requests.accepted(request, file, verb, since) {
                 self.checks.fault(what);
             }
-            self.clients[client].wanted.insert(request, Wanted { file, token, class });
+            self.clients[client].wanted.insert(request, Wanted { token, class });
         }
     }
 
-    /// Asks what has become of what was asked for on connections before this one.
-    pub(super) fn client_looks(&mut self, client: usize) {
+    /// Asks to hear what becomes of what was asked for on connections before this one.
+    pub(super) fn watches(&mut self, client: usize) {
         let wanted: Vec<RequestId> = self.clients[client].wanted.keys().copied().collect();
-        for request in &wanted {
-            self.ask(client, Asked::Status(*request), ShowRequest { request: *request });
-        }
         if !wanted.is_empty() {
-            let at = self.now + 700 * MS;
-            self.note_client(at, client, ClientEvent::Look);
+            let requests = List(wanted.clone());
+            self.ask(client, Asked::Watch(wanted), Watch { requests });
         }
     }
 }
