@@ -38,6 +38,12 @@ pub enum Error {
     Content { number: u64, why: String },
     #[error("block {number} has {bytes} bytes, {BLOCK_BYTES} allowed")]
     TooLarge { number: u64, bytes: usize },
+    #[error("{why}")]
+    Unreachable { why: String },
+    #[error("the quota of the etcd at {endpoint} is used up")]
+    QuotaUsed { endpoint: String },
+    #[error("cannot start a thread for the store: {0}")]
+    Runtime(std::io::Error),
     #[error("another coordinator leads: nothing more is kept for this one")]
     Deposed,
     #[error("block {expected} comes next, not {found}")]
@@ -72,6 +78,15 @@ impl Error {
             | Self::BadBlock { .. }
             | Self::Missing { .. }
             | Self::Content { .. } => ANEW,
+            Self::Unreachable { .. } => {
+                "see that most of its members run, and that the configuration names them; what \
+                 waits goes on by itself"
+            }
+            Self::QuotaUsed { .. } => {
+                "raise --quota-backend-bytes, compact and defragment it, and disarm its alarm \
+                 (etcdctl defrag; etcdctl alarm disarm); what waits then goes on by itself"
+            }
+            Self::Runtime(_) => "see the limits on processes and open files",
             Self::Deposed => "it ends by itself; clients and nodes find the other",
             Self::TooLarge { .. } | Self::Order { .. } => "this is an error in dray: report it",
         }

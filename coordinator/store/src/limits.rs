@@ -7,3 +7,52 @@ pub const BLOCK_BYTES: usize = 1 << 20;
 /// Bytes. What is read is read once and in order, what is written is written out at once: the
 /// cache of the database has to hold little more than one transaction.
 pub(crate) const CACHE_BYTES: usize = 32 << 20;
+
+#[cfg(feature = "etcd")]
+pub use etcd::*;
+
+#[cfg(feature = "etcd")]
+mod etcd {
+    use std::time::Duration;
+
+    /// For how long one leads without being heard. etcd grants no less than one and a half times
+    /// its election timeout (1 s unless it is told otherwise), in whole seconds; 3 s outlasts an
+    /// election among its members.
+    pub const LEAD: Duration = Duration::from_secs(3);
+
+    /// So often the lead is prolonged in its length: two attempts may fail.
+    pub(crate) const RENEWALS: u32 = 4;
+
+    /// A node that could not begin to coordinate lets the others try before it does again.
+    pub(crate) const STAY_AWAY: Duration = Duration::from_secs(5);
+
+    /// Who follows is told of changes, and looks by itself so often, in case it was not.
+    pub(crate) const LOOK_AGAIN: Duration = Duration::from_secs(1);
+
+    /// After an error of the election.
+    pub(crate) const ELECT_AGAIN: Duration = Duration::from_millis(250);
+
+    /// Bytes in a transaction: etcd refuses requests above 1.5 MiB (`--max-request-bytes`).
+    pub(crate) const ETCD_TXN_BYTES: usize = crate::limits::BLOCK_BYTES;
+
+    /// etcd refuses more than 128 operations in a transaction (`--max-txn-ops`).
+    pub(crate) const ETCD_TXN_BLOCKS: usize = 100;
+
+    /// Blocks in an answer: gRPC clients refuse messages above 4 MiB.
+    pub(crate) const ETCD_PAGE_BLOCKS: i64 = 3;
+
+    /// Compacting makes work in proportion to what it forgets, so how often does not matter much;
+    /// this is small beside etcd's usual quota of 2 GiB.
+    pub(crate) const ETCD_COMPACT_BYTES: usize = 64 << 20;
+
+    /// For one member to answer about the journal. etcd gives up a transaction after 7 s, of which
+    /// 5 s are for the disks; a member that is gone is noticed sooner, by pings.
+    pub(crate) const ETCD_PATIENCE: Duration = Duration::from_secs(5);
+
+    /// For a connection to a member, which is on the same network.
+    pub(crate) const ETCD_CONNECT: Duration = Duration::from_millis(500);
+
+    /// A connection whose other end says nothing for so long is asked, and after as long again
+    /// given up.
+    pub(crate) const ETCD_PING: Duration = Duration::from_secs(1);
+}

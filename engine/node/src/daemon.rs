@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use dray_archive::Archive;
-use dray_client::{Client, Options, Pushed, Stream};
+use dray_client::Options;
 use dray_fs::LinuxFiles;
 use dray_io::World;
 use dray_io::limits::SLOT_BYTES;
@@ -15,8 +15,11 @@ use dray_server::Server;
 use tokio::sync::watch;
 
 use crate::agent::{Agent, EVERYWHERE};
-use crate::config::{ArchiveConfig, Config, ConfigError, Hash, Mode, RingKind};
+use crate::config::{ArchiveConfig, Config, ConfigError, Hash, Mode, RingKind, StoreKind};
+#[cfg(feature = "etcd")]
+use crate::elected::Elected;
 use crate::forward::forward;
+use crate::leader::{Leader, Way};
 use crate::machine::{Machine, MachineOptions};
 use crate::office::{Office, make_parent};
 use crate::places::Places;
@@ -24,7 +27,7 @@ use crate::service;
 use crate::worker::{Setup, Worker};
 
 /// Between two attempts to reach the coordinator.
-const AGAIN: Duration = Duration::from_millis(500);
+const AGAIN: Duration = Duration::from_millis(200);
 
 /// Why a daemon could not start, or ended.
 #[derive(Debug, thiserror::Error)]
@@ -100,25 +103,29 @@ fn archives_of(
     config.archive.iter().map(open).collect()
 }
 
-/// Who coordinates.
-enum Leader {
-    Here(Arc<Server>),
-    There(Address),
-}
-
 /// What a daemon is made of, ready to run.
 pub struct Daemon {
-    office: Office,
+    office: Arc<Office>,
     agent: Agent,
     places: Places,
-    /// Who coordinates.
-    leader: Leader,
+    leading: Leading,
+    way: Way,
+}
+
+/// How it is decided who coordinates.
+enum Leading {
+    /// By the configuration: this node does.
+    Here(Arc<Server>),
+    /// By the configuration: another does.
+    There,
+    #[cfg(feature = "etcd")]
+    Elected(Option<Elected>),
 }
 
 impl Daemon {
     /// Opens the archives, and starts the coordinator if this node is the one.
     pub fn new(config: &Config) -> Result<Self, DaemonError> {
-        let office = Office::new(config)?;
+        let office = Arc::new(Office::new(config)?);
         let machine = machine_of(config);
         let places = Places::find(machine.files(), config);
         let archives = archives_of(machine.files(), config)?;
@@ -133,15 +140,9 @@ impl Daemon {
             Setup { machine, archives, places: places.clone(), unit: unit_of(config), hash };
         let (worker, reports) = Worker::new(setup);
         let agent = Agent::new(worker, reports, file_systems);
-        let leader = if alone || config.cluster.coordinator == office.name {
-            let server = office.start()?;
-            office.open_socket(&server)?;
-            office.open_door(&server)?;
-            Leader::Here(Arc::new(server))
-        } else {
-            Leader::There(office.address_of(&config.cluster.coordinator)?)
-        };
-        Ok(Self { office, agent, places, leader })
+        let (leading, leader) = leading(&office)?;
+        let way = Way::new(leader, office.credentials.clone());
+        Ok(Self { office, agent, places, leading, way })
     }
 
     /// Runs until told to stop, or until what it relies on is gone.
@@ -157,27 +158,18 @@ impl Daemon {
         Ok(())
     }
 
-    async fn connect(&self) -> dray_client::Result<(Client, Pushed)> {
-        let office = &self.office;
-        let options = Options { cluster: office.cluster, ..Options::node(&office.name) };
-        match &self.leader {
-            Leader::There(address) => {
-                Client::connect(address, office.credentials.as_ref(), &options).await
-            }
-            Leader::Here(server) => over(server, &options).await,
-        }
-    }
-
     async fn serve(&mut self, mut stopped: watch::Receiver<bool>) -> Result<(), DaemonError> {
-        match &self.leader {
-            Leader::Here(server) => self.serve_events(server),
-            Leader::There(address) => {
-                let socket = self.office.socket();
-                make_parent(&socket)?;
-                let options = self.office.local_options();
-                let listener = Listener::bind(&Address::Unix(socket), options).await?;
-                let credentials = self.office.credentials.clone();
-                tokio::spawn(forward(listener, address.clone(), credentials));
+        match &mut self.leading {
+            // It listens on the socket itself.
+            Leading::Here(server) => {
+                tokio::spawn(service::serve(Arc::clone(server), self.places.clone()));
+            }
+            Leading::There => self.open_socket().await?,
+            #[cfg(feature = "etcd")]
+            Leading::Elected(elected) => {
+                let elected = elected.take().expect("a daemon is run once");
+                tokio::spawn(elected.run(Arc::clone(&self.office), self.places.clone()));
+                self.open_socket().await?;
             }
         }
         loop {
@@ -189,45 +181,69 @@ impl Daemon {
                 Err(error) => tracing::warn!(%error, "no coordinator: trying again"),
             }
             tokio::select! {
-                () = tokio::time::sleep(AGAIN) => {}
+                () = self.again() => {}
                 _ = stopped.changed() => return Ok(()),
             }
         }
     }
 
-    /// Has dray's own HSM service served by the coordinator of this node.
-    fn serve_events(&self, server: &Arc<Server>) {
-        let (server, places) = (Arc::clone(server), self.places.clone());
-        tokio::spawn(async move {
-            let served = async {
-                let (client, pushed) = over(&server, &Options::client("service")).await?;
-                // The server ends when nobody needs it any more, and with it this.
-                drop(server);
-                service::run(client, pushed, &places).await
-            };
-            if let Err(error) = served.await {
-                tracing::warn!(%error, "the HSM service has ended");
-            }
-        });
+    /// Comes back when it is worth trying again.
+    async fn again(&self) {
+        tokio::time::sleep(AGAIN).await;
+        self.way.somebody().await;
     }
 
-    /// Works for the coordinator until the connection ends, or this node is to end.
+    /// Lets programs of this machine through to whoever coordinates.
+    async fn open_socket(&self) -> Result<(), DaemonError> {
+        let socket = self.office.socket();
+        make_parent(&socket)?;
+        let listener = Listener::bind(&Address::Unix(socket), self.office.local_options()).await?;
+        tokio::spawn(forward(listener, self.way.clone()));
+        Ok(())
+    }
+
+    /// Works for the coordinator until the connection ends, another coordinates, or this node is
+    /// to end.
     async fn work(&mut self, stopped: &mut watch::Receiver<bool>) -> dray_client::Result<()> {
         if *stopped.borrow() {
             return Ok(());
         }
+        let office = &self.office;
+        let options = Options { cluster: office.cluster, ..Options::node(&office.name) };
         let connected = tokio::select! {
-            connected = self.connect() => connected,
+            connected = self.way.connect(&options) => connected,
             _ = stopped.changed() => return Ok(()),
         };
-        let (client, pushed) = connected?;
-        self.agent.serve(&client, pushed, stopped).await
+        let (client, pushed, who) = connected?;
+        tokio::select! {
+            served = self.agent.serve(&client, pushed, stopped) => served,
+            () = self.way.replaced(&who) => Err(dray_client::Error::Closed),
+        }
     }
 }
 
-async fn over(server: &Server, options: &Options) -> dray_client::Result<(Client, Pushed)> {
-    let link = server.attach().map_err(|_| dray_client::Error::Closed)?;
-    let link = tokio::net::UnixStream::from_std(link);
-    let link = link.map_err(|_| dray_client::Error::Closed)?;
-    Client::over(Stream::from(link), options).await
+/// Who coordinates, and how that is decided.
+fn leading(office: &Office) -> Result<(Leading, watch::Receiver<Leader>), DaemonError> {
+    let (cluster, store) = (&office.config.cluster, &office.config.store);
+    if store.kind == StoreKind::Etcd {
+        #[cfg(feature = "etcd")]
+        {
+            let (elected, leader) = Elected::start(office)?;
+            return Ok((Leading::Elected(Some(elected)), leader));
+        }
+        #[cfg(not(feature = "etcd"))]
+        unreachable!("such a configuration is refused");
+    }
+    let (leading, leader) =
+        if cluster.mode == Mode::Standalone || cluster.coordinator == office.name {
+            let (server, epoch) = office.start()?;
+            let server = Arc::new(server);
+            office.open_socket(&server)?;
+            office.open_door(&server)?;
+            (Leading::Here(Arc::clone(&server)), Leader::Here(server, epoch))
+        } else {
+            (Leading::There, Leader::There(office.address_of(&cluster.coordinator)?))
+        };
+    // It stays so: nobody waits for a change when the other end is gone.
+    Ok((leading, watch::channel(leader).1))
 }

@@ -4,8 +4,11 @@
 mod agent;
 pub mod config;
 mod daemon;
+#[cfg(feature = "etcd")]
+mod elected;
 mod extract;
 mod forward;
+mod leader;
 mod machine;
 mod member;
 mod node;

@@ -29,7 +29,7 @@ fn cluster_of(name: &str) -> Cluster {
 
 /// What a coordinator of this node needs to know.
 pub(crate) struct Office {
-    config: Config,
+    pub(crate) config: Config,
     pub(crate) name: String,
     pub(crate) cluster: Cluster,
     pub(crate) credentials: Option<Credentials>,
@@ -64,7 +64,7 @@ impl Office {
         address.ok_or_else(|| DaemonError::Unknown(node.to_owned()))
     }
 
-    fn setup(&self, epoch: Epoch) -> CoreSetup {
+    pub(crate) fn setup(&self, epoch: Epoch) -> CoreSetup {
         let (cluster, name) = (self.cluster, self.name.clone());
         let mut setup = CoreSetup { cluster, name, epoch, ..CoreSetup::default() };
         if self.config.cluster.mode == Mode::Standalone {
@@ -83,17 +83,18 @@ impl Office {
     }
 
     /// Starts the coordinator, with what one before it promised.
-    pub(crate) fn start(&self) -> Result<Server, DaemonError> {
+    pub(crate) fn start(&self) -> Result<(Server, Epoch), DaemonError> {
         if self.config.store.kind == StoreKind::Memory {
             // Grows with each start, as long as the clock of the machine does.
             let seconds = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
             let epoch = Epoch(seconds.unwrap_or_default().as_secs());
-            return Ok(Server::start(self.setup(epoch))?);
+            return Ok((Server::start(self.setup(epoch))?, epoch));
         }
         let directory = self.config.store.directory();
         let store = Embedded::open(&directory, self.cluster.0)?;
-        let setup = self.setup(Epoch(store.epoch()));
-        Ok(Server::start_durable(setup, Durable { store: Box::new(store), until: None })?)
+        let epoch = Epoch(store.epoch());
+        let durable = Durable { store: Box::new(store), until: None };
+        Ok((Server::start_durable(self.setup(epoch), durable)?, epoch))
     }
 
     /// Has a coordinator listen for programs of this machine.

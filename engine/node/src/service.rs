@@ -2,9 +2,11 @@
 //! for each blocked reader a restore of what he wants.
 
 use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
 use std::time::Duration;
 
-use dray_client::{Client, Pushed};
+use dray_client::{Client, Options, Pushed, Stream};
+use dray_server::Server;
 use dray_wire::messages::{Event, Item, KIND_FILE, Outcome};
 use dray_wire::{Class, EventType, Message, RequestId, SessionId, Status, Token, Verb};
 use tokio::sync::mpsc;
@@ -34,12 +36,24 @@ struct Waiting {
     token: Token,
 }
 
+/// Serves a coordinator of this process until that is gone.
+pub(crate) async fn serve(server: Arc<Server>, places: Places) {
+    let served = async {
+        let link = server.attach().map_err(|_| dray_client::Error::Closed)?;
+        // The server ends when nobody needs it any more, and with it this.
+        drop(server);
+        let link = tokio::net::UnixStream::from_std(link);
+        let link = Stream::from(link.map_err(|_| dray_client::Error::Closed)?);
+        let (client, pushed) = Client::over(link, &Options::client("service")).await?;
+        run(client, pushed, &places).await
+    };
+    if let Err(error) = served.await {
+        tracing::warn!(%error, "the HSM service has ended");
+    }
+}
+
 /// Serves until the coordinator is gone.
-pub(crate) async fn run(
-    client: Client,
-    pushed: Pushed,
-    places: &Places,
-) -> dray_client::Result<()> {
+async fn run(client: Client, pushed: Pushed, places: &Places) -> dray_client::Result<()> {
     let mut by_name: BTreeMap<&str, Vec<[u8; 16]>> = BTreeMap::new();
     for managed in &places.managed {
         let own = by_name.entry(&managed.name).or_default();

@@ -6,7 +6,7 @@ use std::process::Command;
 use anyhow::{Context as _, Result};
 
 use crate::args::Args;
-use crate::run;
+use crate::{machine, run};
 
 /// The command line and the format of `deny.toml` are those of this series.
 const DENY_VERSION: &str = "^0.20";
@@ -16,13 +16,19 @@ pub(crate) fn run(mut args: Args) -> Result<()> {
     let install = args.flag("--install") || in_ci();
     args.done()?;
     let deny = deny(install)?;
+    if in_ci() {
+        machine::prepare();
+    }
+    let features = machine::features();
 
     let mut doc = run::cargo(["doc", "--workspace", "--no-deps", "--locked"]);
-    doc.env("RUSTDOCFLAGS", "-D warnings");
+    doc.args(features).env("RUSTDOCFLAGS", "-D warnings");
+    let mut clippy = run::cargo(["clippy", "--workspace", "--all-targets", "--locked"]);
+    clippy.args(features).args(["--", "-D", "warnings"]);
     let mut steps = vec![
         run::cargo(["fmt", "--all", "--check"]),
         run::cargo(["fmt", "--manifest-path", "tests/fuzz/Cargo.toml", "--check"]),
-        run::cargo(["clippy", "--workspace", "--all-targets", "--locked", "--", "-D", "warnings"]),
+        clippy,
         run::cargo(["test", "-p", "dray-tidy", "--locked", "--", "--quiet"]),
         doc,
     ];

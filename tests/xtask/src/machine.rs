@@ -12,13 +12,22 @@ struct Tool {
     tests: &'static str,
 }
 
-const TOOLS: [Tool; 9] = [
+/// The client of etcd is made from etcd's own description of its protocol when it is built.
+const PROTOC: &str = "protoc";
+
+/// Features that build what uses etcd.
+const ETCD: [&str; 2] =
+    ["--features", "dray-cli/etcd,dray-node/etcd,dray-store/etcd,dray-bench/etcd"];
+
+const TOOLS: [Tool; 11] = [
     Tool { program: "mkfs.xfs", package: "xfsprogs", tests: "tests on XFS" },
     Tool { program: "mkfs.btrfs", package: "btrfs-progs", tests: "tests on btrfs" },
     Tool { program: "mkfs.ext4", package: "e2fsprogs", tests: "tests on ext4" },
     Tool { program: "losetup", package: "mount", tests: "tests on loop devices" },
     Tool { program: "python3", package: "python3", tests: "tests of the second volume reader" },
     Tool { program: "ip", package: "iproute2", tests: "tests of a cluster" },
+    Tool { program: PROTOC, package: "protobuf-compiler", tests: "what uses etcd" },
+    Tool { program: "etcd", package: "etcd-server", tests: "tests on etcd" },
     Tool { program: "setfattr", package: "attr", tests: "tests of extended attributes" },
     Tool { program: "getfattr", package: "attr", tests: "tests of extended attributes" },
     Tool { program: "setfacl", package: "acl", tests: "tests of access control lists" },
@@ -41,6 +50,15 @@ fn missing() -> Vec<&'static Tool> {
 pub(crate) fn is_root() -> bool {
     // The owner of this entry is the effective user of the process.
     std::fs::metadata("/proc/self").is_ok_and(|stat| stat.uid() == 0)
+}
+
+/// What to build beside the usual, as far as this machine can; says what it cannot.
+pub(crate) fn features() -> &'static [&'static str] {
+    if found(PROTOC) {
+        return &ETCD;
+    }
+    println!("without etcd, which is neither built nor tested: no {PROTOC}");
+    &[]
 }
 
 /// Installs what is missing where that is possible. Never fails: tests that lack a tool say so

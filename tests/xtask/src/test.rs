@@ -15,11 +15,13 @@ pub(crate) fn run(mut args: Args) -> Result<()> {
     args.done()?;
 
     let skips = Skips::new()?;
+    if !quick {
+        machine::prepare();
+    }
     let mut runner = runner(filter.as_deref());
     if quick {
         runner.args(["--exclude", "dray-e2e"]);
     } else {
-        machine::prepare();
         runner.env("DRAY_BIN", build_product()?);
     }
     runner.env("DRAY_SKIPS", &skips.file).env("PATH", machine::path());
@@ -29,7 +31,7 @@ pub(crate) fn run(mut args: Args) -> Result<()> {
     let mut outcomes = vec![tests];
     if !quick {
         let mut doc = run::cargo(["test", "--doc", "--workspace", "--locked"]);
-        doc.args(filter.as_deref());
+        doc.args(machine::features()).args(filter.as_deref());
         let (docs, lines) = run::step_keeping(&mut doc, is_closing);
         closing.extend(sum(&lines).map(|line| format!("documentation tests: {line}")));
         outcomes.push(docs);
@@ -48,7 +50,7 @@ pub(crate) fn run(mut args: Args) -> Result<()> {
 /// Builds the `dray` that end-to-end tests run.
 pub(crate) fn build_product() -> Result<PathBuf> {
     let packages = ["build", "--release", "-p", "dray-cli", "-p", "dray-node", "--locked"];
-    run::step(&mut run::cargo(packages))?;
+    run::step(run::cargo(packages).args(machine::features()))?;
     let program = run::target_folder()?.join("release/dray");
     if !program.is_file() {
         bail!("the release build left no program named dray");
@@ -66,7 +68,8 @@ fn runner(filter: Option<&str>) -> Command {
         &["test", "--tests"]
     };
     let mut command = run::cargo(start.iter().copied());
-    command.args(["--workspace", "--no-fail-fast", "--locked"]).args(filter);
+    command.args(["--workspace", "--no-fail-fast", "--locked"]);
+    command.args(machine::features()).args(filter);
     command
 }
 

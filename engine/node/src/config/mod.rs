@@ -47,7 +47,7 @@ pub struct Cluster {
     /// All nodes, clients and the coordinator of a cluster have the same.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub name: String,
-    /// Name of the node that coordinates.
+    /// Name of the node that coordinates; none where that is elected.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub coordinator: String,
     /// Bytes from which a file is moved by several nodes; 0 for 1 GiB.
@@ -255,7 +255,7 @@ impl Config {
                 bail!("{} is not an absolute path", fs.path.display());
             }
         }
-        self.store.check()?;
+        self.store.check(self.cluster.mode)?;
         if self.cluster.mode == Mode::Cluster {
             self.check_cluster()?;
         }
@@ -267,7 +267,14 @@ impl Config {
 
     fn check_cluster(&self) -> Result<(), ConfigError> {
         let coordinator = &self.cluster.coordinator;
-        if !self.cluster.nodes.contains_key(coordinator) {
+        if self.store.kind == StoreKind::Etcd {
+            if !coordinator.is_empty() {
+                bail!("cluster.coordinator is elected where store.kind is \"etcd\": leave it out");
+            }
+            if self.cluster.nodes.is_empty() {
+                bail!("cluster.nodes names nobody who could coordinate");
+            }
+        } else if !self.cluster.nodes.contains_key(coordinator) {
             bail!("cluster.coordinator is \"{coordinator}\", which cluster.nodes does not have");
         }
         if self.tls.is_none() {
