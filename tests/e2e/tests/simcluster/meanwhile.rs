@@ -1,9 +1,9 @@
 //! What happens in the midst of a movement: everybody else goes on, and the one who moves may be
 //! stopped or killed.
 //!
-//! A movement that must have its file alone asks for the lease and then changes the file within
-//! the time that clocks leave for it: between the two nothing else happens. Before it asks, and
-//! while a file is only read, time passes as it likes.
+//! A movement asks for the lease and then changes the file within the time that clocks leave for
+//! it: between the two nothing else happens. Before it asks, and while a file is only read, time
+//! passes as it likes.
 
 use std::path::Path;
 
@@ -34,7 +34,11 @@ impl Shared {
         let Some(call) = cluster.calls.last() else { return };
         let (node, life) = (call.node, call.life);
         let data = step.path.starts_with(DATA);
-        let loose = call.verb == Verb::ARCHIVE || (data && step.operation == Operation::Open);
+        let marks = data && (changes(step.operation) || step.operation == Operation::Stat);
+        let loose = match call.verb {
+            Verb::ARCHIVE => !marks,
+            _ => data && step.operation == Operation::Open,
+        };
         let chance = cluster.scenario.faults.crash_in_step;
         if !cluster.calm && cluster.random.per_mille(chance) {
             cluster.node_dies(node);

@@ -173,7 +173,9 @@ impl Checks {
             self.fault(what);
         }
         if self.files[file].unsure == 0 && !self.requests.is_awaited(file) {
-            self.files[file].settled = Some(verb);
+            // It may be heard of late, when another was done since.
+            let lasts = self.shape(file).is_after(verb);
+            self.files[file].settled = lasts.then_some(verb);
         }
     }
 
