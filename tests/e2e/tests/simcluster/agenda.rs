@@ -20,6 +20,8 @@ pub(crate) enum Event {
     Store {
         host: usize,
         life: u64,
+        /// Which question of this process it is.
+        number: u64,
         ask: Ask,
     },
     /// An end of a connection hears that it is no more.

@@ -28,6 +28,11 @@ impl Clock {
         Self { rate, offset: random.below(1 << 40) }
     }
 
+    /// Whether it runs apart from the true one by more than a hundredth.
+    pub(crate) fn is_skewed(&self) -> bool {
+        self.rate.abs_diff(MILLION) > MILLION / 100
+    }
+
     pub(crate) fn local(&self, now: u64) -> u64 {
         let now = u128::from(now) * u128::from(self.rate) / u128::from(MILLION);
         self.offset + now as u64

@@ -9,6 +9,7 @@ use crate::checks::Checks;
 use crate::clients::Client;
 use crate::clock::MS;
 use crate::host::Host;
+use crate::injected::Injected;
 use crate::network::Link;
 use crate::node::{Node, NodeEvent};
 use crate::random::Random;
@@ -37,6 +38,8 @@ pub(crate) enum Wrong {
     NothingChecked,
     /// The store has lost its last block when the next coordinator reads it.
     BlockForgotten,
+    /// A coordinator goes on when its lead has ended.
+    LeadIgnored,
 }
 
 pub(crate) struct Cluster {
@@ -53,6 +56,7 @@ pub(crate) struct Cluster {
     pub(crate) clients: Vec<Client>,
     pub(crate) checks: Checks,
     pub(crate) trace: Trace,
+    pub(crate) injected: Injected,
     /// Faults and work have stopped.
     pub(crate) calm: bool,
     /// Calls of the mover under way, the innermost last.
@@ -151,7 +155,9 @@ impl Cluster {
                 }
             }
             Event::Host { host, life, what } => self.host_acts(host, life, what),
-            Event::Store { host, life, ask } => self.store_hears(host, life, ask),
+            Event::Store { host, life, number, ask } => {
+                self.store_hears(host, life, number, ask);
+            }
             Event::Node { node, life, what } => self.node_acts(node, life, what),
             Event::Client { client, life, what } => self.client_acts(client, life, what),
             Event::User => self.user_writes(),

@@ -3,6 +3,9 @@
 use crate::agenda::{Event, HostEvent};
 use crate::clock::MS;
 use crate::cluster::{Cluster, Party};
+use crate::host::LEASE_NS;
+use crate::injected::Kind;
+use crate::scenario::Faults;
 
 /// How often it is thrown for.
 const EVERY: u64 = 250 * MS;
@@ -21,17 +24,17 @@ impl Cluster {
         }
         if self.random.per_mille(faults.node_crash) {
             let node = self.random.index(self.nodes.len());
+            self.inject(Kind::NodeCrash);
             self.node_dies(node);
         }
         if self.random.per_mille(faults.client_crash) {
             let client = self.random.index(self.clients.len());
+            self.inject(Kind::ClientCrash);
             self.client_dies(client);
         }
         if self.random.per_mille(faults.coordinator_crash) {
             let host = self.random.index(self.hosts.len());
-            self.host_dies(host);
-            let at = self.soon(5000);
-            self.start_host(at, host);
+            self.host_crash(host);
         }
         if self.random.per_mille(faults.coordinator_pause) {
             let host = self.random.index(self.hosts.len());
@@ -40,14 +43,21 @@ impl Cluster {
             let paused_until = &mut self.hosts[host].paused_until;
             if *paused_until <= self.now {
                 *paused_until = until;
+                self.counts_pause(until);
             }
         }
+        if self.random.per_mille(faults.store_crash) {
+            self.inject(Kind::StoreCrash);
+            self.store_dies();
+        }
         if self.random.per_mille(faults.power_failure) {
+            self.inject(Kind::PowerFailure);
             self.power_failure();
         }
     }
 
     fn set_apart(&mut self) {
+        self.inject(Kind::Partition);
         let until = self.now + self.random.between(100, APART_MS) * MS;
         let parties = self.hosts.len() + self.nodes.len() + self.clients.len();
         let which = self.random.index(parties);
@@ -69,6 +79,38 @@ impl Cluster {
         }
     }
 
+    /// Counts a fault, and whether somebody has just been elected.
+    pub(crate) fn inject(&mut self, kind: Kind) {
+        self.injected.count(kind);
+        if self.hosts.iter().any(|host| host.recovers_until > self.now) {
+            self.injected.count(Kind::InRecovery);
+        }
+    }
+
+    pub(crate) fn counts_pause(&mut self, until: u64) {
+        self.inject(Kind::Pause);
+        if until - self.now > LEASE_NS + LEASE_NS / 10 {
+            self.injected.count(Kind::PauseBeyondLease);
+        }
+    }
+
+    fn host_crash(&mut self, host: usize) {
+        self.inject(Kind::CoordinatorCrash);
+        self.host_dies(host);
+        let at = self.soon(5000);
+        self.start_host(at, host);
+    }
+
+    /// A coordinator is killed at a step, by chance.
+    pub(crate) fn host_crashes(&mut self, host: usize, chance: fn(&Faults) -> u64) -> bool {
+        let chance = chance(&self.scenario.faults);
+        let dies = chance > 0 && !self.calm && self.random.per_mille(chance);
+        if dies {
+            self.host_crash(host);
+        }
+        dies
+    }
+
     pub(crate) fn start_host(&mut self, at: u64, host: usize) {
         self.note_host(at, host, HostEvent::Start);
     }
@@ -83,6 +125,7 @@ impl Cluster {
             self.client_dies(client);
         }
         if self.scenario.durable {
+            self.store_dies();
             for host in 0..self.hosts.len() {
                 self.host_dies(host);
                 let at = self.soon(3000);

@@ -7,7 +7,7 @@ use dray_wire::{Message, Status};
 
 use crate::agenda::{Event, HostEvent};
 use crate::clock::{Clock, MS};
-use crate::cluster::{Cluster, Wrong};
+use crate::cluster::{Cluster, Party, Wrong};
 use crate::leader::Term;
 
 /// Nanoseconds that a node may act without renewal.
@@ -19,6 +19,10 @@ pub(crate) struct Host {
     pub(crate) clock: Clock,
     pub(crate) paused_until: u64,
     pub(crate) apart_until: u64,
+    /// Its election is no longer ago than that.
+    pub(crate) recovers_until: u64,
+    /// Questions to the store.
+    pub(crate) asked: u64,
     pub(crate) core: Option<Coordinator>,
     pub(crate) term: Term,
     /// Connections by the coordinator's number for them.
@@ -34,6 +38,8 @@ impl Host {
             clock,
             paused_until: 0,
             apart_until: 0,
+            recovers_until: 0,
+            asked: 0,
             core: None,
             term: Term::default(),
             links: BTreeMap::new(),
@@ -101,7 +107,9 @@ impl Cluster {
             }
         };
         core.handle(local, peer, request, message);
-        self.host_speaks(host);
+        if !self.host_crashes(host, |faults| faults.coordinator_in_step) {
+            self.host_speaks(host);
+        }
     }
 
     pub(crate) fn host_loses(&mut self, link: usize) {
@@ -109,6 +117,8 @@ impl Cluster {
         let host = self.links[link].host;
         let own = &mut self.hosts[host];
         if own.life == self.links[link].host_life && own.links.remove(&peer).is_some() {
+            self.loses_sight(link);
+            let own = &mut self.hosts[host];
             let local = own.local(self.now);
             if let Some(core) = &mut own.core {
                 core.disconnected(local, peer);
@@ -132,6 +142,7 @@ impl Cluster {
                 }
                 Output::Close { connection } => {
                     if let Some(link) = self.hosts[host].links.remove(&connection) {
+                        self.loses_sight(link);
                         self.close(link, false);
                     }
                 }
@@ -163,6 +174,12 @@ impl Cluster {
         self.send(link, false, request, message);
     }
 
+    fn loses_sight(&mut self, link: usize) {
+        if let Party::Node(node) = self.links[link].caller {
+            self.checks.losses.node(node, self.now);
+        }
+    }
+
     /// The coordinator of this process is no more: whoever is connected is sent away.
     pub(crate) fn host_ends(&mut self, host: usize) {
         let own = &mut self.hosts[host];
@@ -172,7 +189,7 @@ impl Cluster {
         for link in std::mem::take(&mut own.links).into_values() {
             self.close(link, false);
         }
-        self.checks.lost_somebody = true;
+        self.checks.losses.host(self.now);
     }
 
     /// The process is killed.

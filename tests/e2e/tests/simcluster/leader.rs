@@ -1,16 +1,19 @@
 //! How a coordinator comes to lead, goes on to, and has kept what it promises.
 
-use dray_core::{Coordinator, Setup};
+use dray_core::{BadBlock, Coordinator, Setup};
 use dray_wire::Epoch;
 
 use crate::agenda::HostEvent;
+use crate::checks::Check;
 use crate::clock::MS;
-use crate::cluster::Cluster;
+use crate::cluster::{Cluster, Wrong};
 use crate::host::LEASE_NS;
 use crate::store::{Answer, Ask, Blocks, LEAD_NS};
 
 /// After this long without an answer the store is asked again.
 const AGAIN: u64 = 400 * MS;
+/// Faults this soon after an election are faults amid a recovery.
+const RECOVERY: u64 = 600 * MS;
 
 /// The time in which a process leads.
 #[derive(Debug, Default)]
@@ -53,20 +56,26 @@ impl Cluster {
     pub(crate) fn store_answers(&mut self, host: usize, answer: Answer) {
         self.trace.say(self.now, || format!("store to {host}: {answer:?}"));
         let local = self.hosts[host].local(self.now);
+        let (extra, careless) = (self.extra(), self.wrong == Wrong::LeadIgnored);
         let own = &mut self.hosts[host];
         match answer {
             Answer::Leads { epoch, sent } if own.core.is_none() && epoch > own.term.epoch => {
                 own.term = Term { epoch, until: sent + LEAD_NS, ..Term::default() };
+                own.recovers_until = self.now + RECOVERY;
+                if self.host_crashes(host, |faults| faults.crash_in_recovery) {
+                    return;
+                }
                 self.ask_store(host, Ask::Read { epoch });
             }
             Answer::Journal { epoch, blocks, next }
                 if epoch == own.term.epoch && own.core.is_none() && local < own.term.until =>
             {
                 self.leads(host, blocks, next);
+                self.host_crashes(host, |faults| faults.crash_in_recovery);
             }
             Answer::Prolonged { sent } => {
                 own.term.until = own.term.until.max(sent + LEAD_NS);
-                let until = own.term.until;
+                let until = own.term.until + extra;
                 if let Some(core) = &mut own.core {
                     core.lead_until(local, until);
                 }
@@ -85,11 +94,12 @@ impl Cluster {
                 if let Some(core) = &mut own.core
                     && core.keep_from() == number
                 {
-                    core.clean(&block).unwrap();
+                    let cleaned = core.clean(&block);
+                    self.sound(cleaned);
                 }
             }
             // It is told late, or somebody else leads: nothing is to be done about it.
-            Answer::No { epoch } if epoch > 0 && epoch == own.term.epoch => {
+            Answer::No { epoch } if epoch > 0 && epoch == own.term.epoch && !careless => {
                 if let Some(core) = &mut own.core {
                     core.step_down();
                 }
@@ -104,15 +114,28 @@ impl Cluster {
         let local = self.hosts[host].local(self.now);
         let mut core = Coordinator::new(self.setup(epoch));
         for (number, block) in &blocks {
-            core.restore(*number, block).unwrap();
+            let restored = core.restore(*number, block);
+            self.sound(restored);
         }
         core.restored(local, next);
-        core.lead_until(local, until);
+        core.lead_until(local, until + self.extra());
         self.hosts[host].core = Some(core);
         self.hosts[host].term.kept = next - 1;
         self.checks.counts.elections += 1;
+        self.checks.counts.led[host.min(2)] += 1;
         self.trace.say(self.now, || format!("host {host} leads, epoch {epoch}"));
         self.note_host(self.now, host, HostEvent::Prolong { epoch });
+    }
+
+    /// How much longer one believes to lead than it does.
+    fn extra(&self) -> u64 {
+        if self.wrong == Wrong::LeadIgnored { 20 * LEAD_NS } else { 0 }
+    }
+
+    fn sound(&mut self, read: Result<(), BadBlock>) {
+        if let Err(why) = read {
+            self.checks.fault(Check::Promise, format!("what was kept cannot be read: {why:?}"));
+        }
     }
 
     pub(crate) fn prolongs(&mut self, host: usize, epoch: u64) {

@@ -14,6 +14,7 @@ mod cluster;
 mod faults;
 mod files;
 mod host;
+mod injected;
 mod leader;
 mod meanwhile;
 mod network;

@@ -14,6 +14,7 @@ use dray_wire::Verb;
 use crate::clock::MS;
 use crate::cluster::{Cluster, Shared, Wrong};
 use crate::files::DATA;
+use crate::injected::Kind;
 use crate::work::Task;
 
 fn changes(operation: Operation) -> bool {
@@ -41,6 +42,7 @@ impl Shared {
         };
         let chance = cluster.scenario.faults.crash_in_step;
         if !cluster.calm && cluster.random.per_mille(chance) {
+            cluster.inject(Kind::CrashInStep);
             cluster.node_dies(node);
             return;
         }
@@ -68,6 +70,7 @@ impl Shared {
             let paused_until = &mut cluster.nodes[node].paused_until;
             if *paused_until <= now {
                 *paused_until = until;
+                cluster.counts_pause(until);
             }
         }
         let until = cluster.nodes[node].paused_until;

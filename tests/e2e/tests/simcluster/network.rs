@@ -5,6 +5,7 @@ use dray_wire::{Deframer, Message, encode};
 use crate::agenda::Event;
 use crate::clock::MS;
 use crate::cluster::{Cluster, Party};
+use crate::injected::Kind;
 
 /// A connection from a node or client to a coordinator.
 #[derive(Debug)]
@@ -79,10 +80,14 @@ impl Cluster {
     fn arrival(&mut self, link: usize) -> u64 {
         let [least, most] = self.scenario.network.delay_us;
         // Mostly quick, sometimes late.
-        let most = if self.random.below(4) == 0 { most } else { least + (most - least) / 10 };
+        let late = self.random.below(4) == 0;
+        let most = if late { most } else { least + (most - least) / 10 };
         let delay = self.random.between(least, most) * 1000;
         let Link { caller, host, .. } = self.links[link];
         let apart = self.apart(caller).max(self.apart(Party::Host(host)));
+        if late || apart > self.now {
+            self.injected.count(Kind::Delayed);
+        }
         self.now.max(apart) + delay
     }
 
@@ -91,6 +96,9 @@ impl Cluster {
         for up in [false, true] {
             let way = &self.links[link].ways[usize::from(up)];
             let kept = self.random.between(way.arrived, way.sent);
+            if kept < way.sent {
+                self.injected.count(Kind::Lost);
+            }
             let at = way.at.max(self.now) + self.random.below(UNHEARD);
             let way = &mut self.links[link].ways[usize::from(up)];
             way.last = way.last.min(kept);

@@ -269,7 +269,7 @@ impl Cluster {
         }
         (own.link, own.joined, own.lease_until) = (None, false, 0);
         self.close(link, true);
-        self.checks.lost_somebody = true;
+        self.checks.losses.node(node, self.now);
         self.note_node(self.now, node, NodeEvent::Settle);
     }
 
@@ -285,7 +285,7 @@ impl Cluster {
         if let Some(link) = link {
             self.close(link, true);
         }
-        self.checks.lost_somebody = true;
+        self.checks.losses.node(node, self.now);
         let at = self.soon(if self.calm { 10 } else { 4000 });
         self.note_node(at, node, NodeEvent::Connect);
     }

@@ -9,12 +9,13 @@ use dray_mover::{Entry, Error, RestoreOptions, Run, Tally, Watch};
 use dray_sim::Sim;
 
 use crate::agenda::{Agenda, Event};
-use crate::checks::{Checks, Counts};
+use crate::checks::{Check, Checks, Counts, Fault};
 use crate::clients::{Client, Kind};
 use crate::clock::{Clock, MS};
 use crate::cluster::{Cluster, Shared, Wrong};
 use crate::files::{UNIT, base, place};
 use crate::host::Host;
+use crate::injected::{Injected, Kind as Fail};
 use crate::node::{Node, NodeEvent};
 use crate::random::Random;
 use crate::scenario::Scenario;
@@ -38,7 +39,8 @@ pub(crate) struct Outcome {
     pub(crate) operations: u64,
     pub(crate) counts: Counts,
     pub(crate) requests: u64,
-    pub(crate) faults: Vec<String>,
+    pub(crate) injected: Injected,
+    pub(crate) faults: Vec<Fault>,
     pub(crate) lines: Vec<String>,
 }
 
@@ -56,13 +58,14 @@ impl Stage {
         while !shared.lock().is_done() && shared.lock().now < until && shared.step() {}
         let mut cluster = shared.lock();
         cluster.judge();
-        let Cluster { checks, trace, .. } = &mut *cluster;
+        let Cluster { checks, trace, injected, .. } = &mut *cluster;
         Outcome {
             sum: trace.sum,
             events: trace.events,
             operations: trace.operations,
             counts: checks.counts,
             requests: checks.requests.known.len() as u64,
+            injected: *injected,
             faults: std::mem::take(&mut checks.faults),
             lines: trace.lines.take().unwrap_or_default().into(),
         }
@@ -75,8 +78,13 @@ impl Stage {
         let mut checks = Checks::default();
         checks.look_at_all(&sim, scenario.files);
         let mut clock = || Clock::new(&mut random);
-        let hosts = (0..scenario.coordinators).map(|_| Host::new(clock())).collect();
-        let nodes = (0..scenario.nodes).map(|_| Node::new(0, clock(), sim.process())).collect();
+        let hosts: Vec<Host> = (0..scenario.coordinators).map(|_| Host::new(clock())).collect();
+        let nodes = (0..scenario.nodes).map(|_| Node::new(0, clock(), sim.process()));
+        let nodes: Vec<Node> = nodes.collect();
+        let mut injected = Injected::default();
+        let clocks =
+            hosts.iter().map(|it: &Host| &it.clock).chain(nodes.iter().map(|it: &Node| &it.clock));
+        clocks.filter(|it| it.is_skewed()).for_each(|_| injected.count(Fail::Skew));
         let kinds = [
             (Kind::Mover, scenario.movers),
             (Kind::FrontEnd, scenario.front_ends),
@@ -97,6 +105,7 @@ impl Stage {
             clients: clients.collect(),
             checks,
             trace: Trace::new(wordy),
+            injected,
             calm: false,
             calls: Vec::new(),
             me: Weak::new(),
@@ -157,22 +166,23 @@ impl Cluster {
     fn judge(&mut self) {
         self.observe();
         if !self.is_done() {
-            let clients: Vec<String> = self
-                .clients
-                .iter()
-                .filter(|it| it.is_waiting())
-                .map(|it| format!("{it:?}"))
-                .collect();
+            let readers = self.clients.iter().filter(|it| it.blocked.is_some());
+            let readers: Vec<String> = readers.map(|it| format!("{it:?}")).collect();
+            for reader in readers {
+                self.checks.fault(Check::Reader, format!("is never answered: {reader}"));
+            }
+            let waiting = self.clients.iter().filter(|it| it.is_waiting());
+            let clients: Vec<String> = waiting.map(|it| format!("{it:?}")).collect();
             let nodes: Vec<bool> = self.nodes.iter().map(|node| node.is_member()).collect();
             let open: Vec<Option<usize>> = self.hosts.iter().map(Host::open_requests).collect();
             let what =
                 format!("does not end: {open:?} open, nodes there {nodes:?}, waiting: {clients:?}");
-            self.checks.fault(what);
+            self.checks.fault(Check::Drain, what);
             return;
         }
         let open: Vec<String> = self.checks.requests.open().map(|it| format!("{it:?}")).collect();
         for what in open {
-            self.checks.fault(format!("never heard of again: {what}"));
+            self.checks.fault(Check::Promise, format!("never heard of again: {what}"));
         }
         for file in 0..self.checks.files.len() {
             self.checks.observe(self.now, &self.sim, file);
@@ -191,16 +201,17 @@ impl Cluster {
         let heard = Heard::default();
         let outcome = act(&sim, &heard, self.checks.files.len());
         if let Err(error) = outcome {
-            self.checks.fault(format!("in the end: {error}"));
+            self.checks.fault(Check::Whole, format!("in the end: {error}"));
         }
         for what in heard.0.into_inner().expect("nobody panicked") {
-            self.checks.fault(format!("in the end: {what}"));
+            self.checks.fault(Check::Whole, format!("in the end: {what}"));
         }
         for file in 0..self.checks.files.len() {
             self.checks.observe(self.now, &sim, file);
             if !self.checks.shape(file).is_there() {
                 let shape = self.checks.shape(file);
-                self.checks.fault(format!("file {file} is not brought back: {shape:?}"));
+                let what = format!("file {file} is not brought back: {shape:?}");
+                self.checks.fault(Check::Whole, what);
             }
             self.checks.content(&sim, file);
         }

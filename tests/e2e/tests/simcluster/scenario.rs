@@ -38,9 +38,13 @@ pub(crate) struct Network {
     pub(crate) delay_us: [u64; 2],
     /// That a message is lost, and with it the connection.
     pub(crate) cut: u64,
+    /// That the store gets a question twice, or a coordinator its answer.
+    #[serde(default)]
+    pub(crate) duplicate: u64,
 }
 
-/// The first ones are looked at every quarter of a second, the others at each step of a movement.
+/// The first ones are looked at every quarter of a second; those in a step at each step of a
+/// movement, message to a coordinator, answer of the store to one just elected, write to the store.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Faults {
@@ -52,6 +56,14 @@ pub(crate) struct Faults {
     pub(crate) power_failure: u64,
     pub(crate) crash_in_step: u64,
     pub(crate) pause_in_step: u64,
+    #[serde(default)]
+    pub(crate) coordinator_in_step: u64,
+    #[serde(default)]
+    pub(crate) crash_in_recovery: u64,
+    #[serde(default)]
+    pub(crate) store_crash: u64,
+    #[serde(default)]
+    pub(crate) store_in_write: u64,
 }
 
 #[derive(Debug, Clone, Deserialize)]

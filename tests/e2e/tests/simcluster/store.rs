@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use crate::agenda::{Event, HostEvent};
 use crate::clock::MS;
 use crate::cluster::{Cluster, Party, Wrong};
+use crate::injected::Kind;
 
 /// How long a leader leads without prolonging it.
 pub(crate) const LEAD_NS: u64 = 3000 * MS;
@@ -74,6 +75,10 @@ pub(crate) struct Store {
     first: u64,
     next: u64,
     forgot: bool,
+    /// It is down until then, and hears nothing.
+    down_until: u64,
+    /// By process, the last of its questions that came.
+    heard: BTreeMap<usize, u64>,
 }
 
 impl Store {
@@ -116,38 +121,102 @@ impl Store {
     }
 }
 
+impl Store {
+    /// It is killed amid a write: blocks from the first on may be kept, and nobody hears of it.
+    fn keep_some(&mut self, blocks: Blocks, count: usize) {
+        let some: Blocks = blocks.into_iter().take(count).collect();
+        let Some((last, _)) = some.last() else { return };
+        self.next = self.next.max(last + 1);
+        let first = self.first;
+        self.blocks.extend(some.into_iter().filter(|(number, _)| *number >= first));
+    }
+}
+
 impl Cluster {
     pub(crate) fn ask_store(&mut self, host: usize, ask: Ask) {
-        if self.is_lost(host) {
-            return;
+        self.hosts[host].asked += 1;
+        let (life, number) = (self.hosts[host].life, self.hosts[host].asked);
+        for _ in 0..self.copies(host) {
+            let at = self.store_delay(host);
+            self.agenda.note(at, Event::Store { host, life, number, ask: ask.clone() });
         }
-        let (at, life) = (self.store_delay(host), self.hosts[host].life);
-        self.agenda.note(at, Event::Store { host, life, ask });
     }
 
-    pub(crate) fn store_hears(&mut self, host: usize, life: u64, ask: Ask) {
+    pub(crate) fn store_hears(&mut self, host: usize, life: u64, number: u64, ask: Ask) {
+        if self.store.down_until > self.now {
+            return self.injected.count(Kind::Lost);
+        }
+        let heard = self.store.heard.entry(host).or_default();
+        if number < *heard {
+            self.injected.count(Kind::Reordered);
+        }
+        *heard = number.max(*heard);
         if self.wrong == Wrong::BlockForgotten
             && matches!(ask, Ask::Read { epoch } if epoch > 1)
             && !std::mem::replace(&mut self.store.forgot, true)
         {
             self.store.blocks.pop_last();
         }
-        let answer = self.store.answer(self.now, ask);
-        if self.is_lost(host) {
+        if self.store_dies_in(&ask) {
             return;
         }
-        let at = self.store_delay(host);
-        self.agenda.note(at, Event::Host { host, life, what: HostEvent::Answer(answer) });
+        let answer = self.store.answer(self.now, ask);
+        for _ in 0..self.copies(host) {
+            let at = self.store_delay(host);
+            let what = HostEvent::Answer(answer.clone());
+            self.agenda.note(at, Event::Host { host, life, what });
+        }
     }
 
-    fn is_lost(&mut self, host: usize) -> bool {
+    /// It is killed, keeps what it had flushed, and counts the time of the leader anew.
+    pub(crate) fn store_dies(&mut self) {
+        let until = self.now + self.random.between(50, 4000) * MS;
+        self.store.down_until = until;
+        if self.store.epoch > 0 {
+            self.store.leads_until = until + LEAD_NS;
+        }
+    }
+
+    fn store_dies_in(&mut self, ask: &Ask) -> bool {
+        let Ask::Keep { epoch, blocks, .. } = ask else { return false };
+        let chance = self.scenario.faults.store_in_write;
+        if chance == 0 || self.calm || !self.random.per_mille(chance) {
+            return false;
+        }
+        self.inject(Kind::CrashInWrite);
+        if *epoch == self.store.epoch && self.now < self.store.leads_until {
+            let count = self.random.index(blocks.len() + 1);
+            self.store.keep_some(blocks.clone(), count);
+        }
+        self.store_dies();
+        true
+    }
+
+    /// How often a message between a process and the store arrives.
+    fn copies(&mut self, host: usize) -> u64 {
         let apart = self.apart(Party::Host(host)) > self.now && self.random.below(2) == 0;
-        !self.calm && (apart || self.random.per_mille(5 * self.scenario.network.cut))
+        if self.calm {
+            return 1;
+        }
+        if apart || self.random.per_mille(5 * self.scenario.network.cut) {
+            self.injected.count(Kind::Lost);
+            return 0;
+        }
+        if self.random.per_mille(self.scenario.network.duplicate) {
+            self.injected.count(Kind::Duplicated);
+            return 2;
+        }
+        1
     }
 
     fn store_delay(&mut self, host: usize) -> u64 {
         let [least, most] = self.scenario.network.delay_us;
-        let most = if self.random.below(8) == 0 { most } else { least + (most - least) / 20 };
-        self.now.max(self.apart(Party::Host(host))) + self.random.between(least, most) * 1000
+        let late = self.random.below(8) == 0;
+        let most = if late { most } else { least + (most - least) / 20 };
+        let apart = self.apart(Party::Host(host));
+        if late || apart > self.now {
+            self.injected.count(Kind::Delayed);
+        }
+        self.now.max(apart) + self.random.between(least, most) * 1000
     }
 }

@@ -50,6 +50,7 @@ pub(crate) struct Call {
     pub(crate) node: usize,
     pub(crate) life: u64,
     pub(crate) verb: Verb,
+    pub(crate) begun: u64,
     /// What was given to the mover, by name.
     pub(crate) given: BTreeMap<PathBuf, Task>,
 }
@@ -102,7 +103,8 @@ impl Shared {
         }
         let world = own.process.clone();
         let archive = own.archives.get(&lane).cloned();
-        cluster.calls.push(Call { node, life, verb, given: BTreeMap::new() });
+        let begun = cluster.now;
+        cluster.calls.push(Call { node, life, verb, begun, given: BTreeMap::new() });
         drop(cluster);
         let batch = Batch { shared: self, node, life, lane, held: Mutex::default() };
         let opened = match archive {

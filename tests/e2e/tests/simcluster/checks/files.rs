@@ -9,7 +9,7 @@ use dray_sim::Sim;
 use dray_wire::{FileHandle, Status, Verb};
 
 use super::requests::Known;
-use super::{Checks, OrderKey};
+use super::{Check, Checks, Publisher};
 use crate::files::path_of;
 
 /// How a file stands.
@@ -50,12 +50,18 @@ pub(crate) struct FileState {
     version: u64,
     /// How it stood, and since when; the last is now.
     history: Vec<(u64, Shape)>,
-    /// The version that was marked as archived last, and by which order.
-    published: Option<(u64, OrderKey)>,
+    /// Who marked which version as archived last.
+    published: Option<Publisher>,
     /// What it is sure to be, by the last that was done to it.
     settled: Option<Verb>,
     /// Movements that were asked for and not accepted, as far as anybody knows.
     unsure: u64,
+}
+
+impl FileState {
+    pub(super) fn version(&self) -> u64 {
+        self.version
+    }
 }
 
 fn standing_of(sim: &Sim, path: &Path) -> Standing {
@@ -112,7 +118,7 @@ impl Checks {
         self.files[file].history.push((now, shape));
         if shape == Shape::Spoilt {
             let path = self.files[file].path.display();
-            self.fault(format!("{path} is taken for one that somebody wrote to"));
+            self.fault(Check::Whole, format!("{path} is taken for one that somebody wrote to"));
         }
     }
 
@@ -133,15 +139,16 @@ impl Checks {
     }
 
     /// A file is about to be marked as archived.
-    pub(super) fn publishes(&mut self, sim: &Sim, file: usize, order: OrderKey) {
+    pub(super) fn publishes(&mut self, sim: &Sim, file: usize, by: Publisher) {
         let standing = standing_of(sim, &self.files[file].path);
         let archived = matches!(standing, Standing::Archived { certain: true, .. });
         let state = &mut self.files[file];
-        let before = state.published.replace((state.version, order));
-        let again = before.is_some_and(|(version, by)| version == state.version && by != order);
-        if again && archived && !self.lost_somebody {
+        let Some(before) = state.published.replace(by) else { return };
+        let again = before.version == by.version && before.order != by.order;
+        let excused = [&before, &by].into_iter().any(|it| self.losses.may_be_done_again(it));
+        if again && archived && !excused {
             let path = self.files[file].path.display();
-            self.fault(format!("order {order:?} publishes {path} again, after {before:?}"));
+            self.fault(Check::Whole, format!("{path} is published by {by:?}, after {before:?}"));
         }
     }
 
@@ -170,7 +177,7 @@ impl Checks {
                 state.path.display(),
                 state.history
             );
-            self.fault(what);
+            self.fault(Check::Promise, what);
         }
         if self.files[file].unsure == 0 && !self.requests.is_awaited(file) {
             // It may be heard of late, when another was done since.
@@ -191,7 +198,8 @@ impl Checks {
             let settled = state.settled.filter(|verb| *verb != Verb::ARCHIVE);
             if let Some(verb) = settled.filter(|verb| !shape.is_after(*verb)) {
                 let path = state.path.display();
-                self.fault(format!("{verb} of {path} was done, and is undone: {shape:?}"));
+                let what = format!("{verb} of {path} was done, and is undone: {shape:?}");
+                self.fault(Check::Promise, what);
             }
         }
     }
@@ -209,6 +217,7 @@ impl Checks {
         let at = found.iter().zip(state.content.iter()).position(|(a, b)| a != b);
         let path = state.path.display();
         let (is, was) = (found.len(), state.content.len());
-        self.fault(format!("{path}: {is} bytes, not the {was} of its user; differs at {at:?}"));
+        let what = format!("{path}: {is} bytes, not the {was} of its user; differs at {at:?}");
+        self.fault(Check::Whole, what);
     }
 }

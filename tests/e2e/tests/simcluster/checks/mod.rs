@@ -1,10 +1,12 @@
 //! What must hold. It hears what happens, and knows nothing of who makes it happen.
 
 mod files;
+mod losses;
 mod requests;
 mod rights;
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::path::{Path, PathBuf};
 
 use dray_sim::Sim;
@@ -13,11 +15,42 @@ use dray_wire::{Epoch, FileHandle, OrderId, Step, Token, Verb};
 
 use crate::work::{Call, Task};
 pub(crate) use files::{FileState, Shape};
+pub(crate) use losses::{Losses, Publisher};
 pub(crate) use requests::Requests;
 pub(crate) use rights::Rights;
 
 /// Coordinators after one another use the same numbers.
 pub(crate) type OrderKey = (Epoch, OrderId);
+
+/// What must hold, by its name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Check {
+    /// No request that was accepted is lost, and what was said of one stays true.
+    Promise,
+    /// No file is published twice, or in mixed versions: it is what its user wrote last.
+    Whole,
+    /// Nobody changes a file that was given to another since.
+    Fence,
+    /// Nobody changes a file, or has a right on it, against the exclusive right of another.
+    Exclusive,
+    /// Every blocked reader is answered, and rightly.
+    Reader,
+    /// All comes to rest when faults and work have stopped.
+    Drain,
+}
+
+/// Something that did not hold.
+#[derive(Debug, Clone)]
+pub(crate) struct Fault {
+    pub(crate) check: Check,
+    what: String,
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?}: {}", self.check, self.what)
+    }
+}
 
 /// Who was told last to move a file.
 #[derive(Debug)]
@@ -33,6 +66,8 @@ struct Posted {
 #[derive(Debug, Default, Clone, Copy)]
 pub(crate) struct Counts {
     pub(crate) elections: u64,
+    /// By candidate; the third and all after it together.
+    pub(crate) led: [u64; 3],
     /// Movements that were begun, and changes that they made to files.
     pub(crate) begun: u64,
     pub(crate) changes: u64,
@@ -47,6 +82,7 @@ pub(crate) struct Counts {
 impl Counts {
     pub(crate) fn add(&mut self, other: &Self) {
         self.elections += other.elections;
+        self.led.iter_mut().zip(other.led).for_each(|(own, more)| *own += more);
         self.begun += other.begun;
         self.changes += other.changes;
         self.done += other.done;
@@ -58,7 +94,7 @@ impl Counts {
 
 #[derive(Debug, Default)]
 pub(crate) struct Checks {
-    pub(crate) faults: Vec<String>,
+    pub(crate) faults: Vec<Fault>,
     pub(crate) requests: Requests,
     pub(crate) rights: Rights,
     pub(crate) files: Vec<FileState>,
@@ -66,16 +102,15 @@ pub(crate) struct Checks {
     posted: BTreeMap<FileHandle, Posted>,
     /// Files that an operation under way changes.
     pub(crate) touched: Vec<usize>,
-    /// A node was lost or cut off: some work may be done twice.
-    pub(crate) lost_somebody: bool,
+    pub(crate) losses: Losses,
     pub(crate) counts: Counts,
 }
 
 impl Checks {
-    pub(crate) fn fault(&mut self, what: String) {
+    pub(crate) fn fault(&mut self, check: Check, what: String) {
         // The first ones tell what is wrong.
         if self.faults.len() < 8 {
-            self.faults.push(what);
+            self.faults.push(Fault { check, what });
         }
     }
 
@@ -107,11 +142,12 @@ impl Checks {
     pub(crate) fn begins(&mut self, node: usize, task: &Task) {
         self.counts.begun += 1;
         let Some(last) = self.posted.get(&task.item.handle) else {
-            return self.fault(format!("node {node} begins what nobody ordered: {task:?}"));
+            let what = format!("node {node} begins what nobody ordered: {task:?}");
+            return self.fault(Check::Fence, what);
         };
         if task.epoch < last.order.0 {
             let what = format!("node {node} begins {task:?} after {last:?}");
-            self.fault(what);
+            self.fault(Check::Fence, what);
         }
     }
 
@@ -119,7 +155,7 @@ impl Checks {
     pub(crate) fn changes(&mut self, sim: &Sim, node: usize, path: &Path, call: &Call) {
         let Some(task) = call.given.get(path) else {
             let what = format!("node {node} changes {}, which it was not given", path.display());
-            return self.fault(what);
+            return self.fault(Check::Fence, what);
         };
         let handle = task.item.handle;
         let file = self.by_handle[&handle];
@@ -134,14 +170,16 @@ impl Checks {
         let harmless = !alone && last.verb == Verb::ARCHIVE;
         if !is_last && !harmless {
             let what = format!("node {node} changes {} by {task:?} after {last:?}", path.display());
-            self.fault(what);
+            self.fault(Check::Fence, what);
         }
         if let Some(held) = self.rights.against(&handle, alone) {
             let what = format!("node {node} changes {} by {task:?} against {held}", path.display());
-            self.fault(what);
+            self.fault(Check::Exclusive, what);
         }
         if !alone {
-            self.publishes(sim, file, order);
+            let version = self.files[file].version();
+            let publisher = Publisher { version, order, node, begun: call.begun };
+            self.publishes(sim, file, publisher);
         }
     }
 }

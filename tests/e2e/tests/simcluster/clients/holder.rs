@@ -4,6 +4,7 @@ use dray_wire::messages::*;
 use dray_wire::{Message, Right};
 
 use super::{Asked, ClientEvent};
+use crate::checks::Check;
 use crate::cluster::Cluster;
 
 /// Longest time that a right is held.
@@ -39,7 +40,7 @@ impl Cluster {
                 self.checks.counts.rights += 1;
                 if let Some(what) = self.checks.rights.granted(client, handle, token, Right(right))
                 {
-                    self.checks.fault(what);
+                    self.checks.fault(Check::Exclusive, what);
                 }
                 let at = self.soon(HOLD_MS);
                 self.note_client(at, client, ClientEvent::LetGo { token });

@@ -16,6 +16,7 @@ use dray_wire::{
 };
 
 use crate::agenda::Event;
+use crate::checks::Check;
 use crate::clock::MS;
 use crate::cluster::{Cluster, Party};
 
@@ -270,10 +271,11 @@ impl Cluster {
                 }
             }
             (asked, Message::Refused(it)) if it.reason == Reason::NO_SESSION => {
-                self.checks.fault(format!("client {client} has lost its session: {asked:?}"));
+                let what = format!("client {client} has lost its session: {asked:?}");
+                self.checks.fault(Check::Promise, what);
             }
             (_, Message::Refused(it)) if it.reason == Reason::OUT_OF_ORDER => {
-                self.checks.fault(format!("client {client}: {it:?}"));
+                self.checks.fault(Check::Promise, format!("client {client}: {it:?}"));
             }
             // Nobody coordinates there.
             (Asked::Greeting, _) => self.client_loses(client, link),
@@ -292,7 +294,7 @@ impl Cluster {
         let info: Bytes<INFO_MAX> = Bytes::new(vec![client as u8 + 1]).expect("short");
         let found = sessions.sessions.0.iter().find(|it| it.info == info);
         if found.is_none() && self.clients[client].session.is_some() {
-            self.checks.fault(format!("the session of client {client} is lost"));
+            self.checks.fault(Check::Promise, format!("the session of client {client} is lost"));
         }
         let assume = found.map_or(SessionId::NONE, |it| it.session);
         if self.clients[client].kind == Kind::Mover && found.is_some() {
@@ -345,7 +347,7 @@ impl Cluster {
                 }
             }
             Ok(None) => {}
-            Err(what) => self.checks.fault(what),
+            Err(what) => self.checks.fault(Check::Promise, what),
         }
     }
 
@@ -353,7 +355,10 @@ impl Cluster {
     fn unknown(&mut self, client: usize, request: RequestId) {
         let Some(wanted) = self.clients[client].wanted.remove(&request) else { return };
         if wanted.class > 0 {
-            self.checks.fault(format!("request {request} of class {} is lost", wanted.class));
+            self.checks.fault(
+                Check::Promise,
+                format!("request {request} of class {} is lost", wanted.class),
+            );
         } else {
             self.checks.requests.known.remove(&request);
         }

@@ -4,6 +4,7 @@ use dray_wire::messages::*;
 use dray_wire::{Class, List, Message, Reason, RequestId, Token, Verb};
 
 use super::{Asked, ClientEvent, Wanted};
+use crate::checks::Check;
 use crate::cluster::Cluster;
 
 impl Cluster {
@@ -73,12 +74,12 @@ impl Cluster {
                 return;
             }
             let what = format!("a submission of {files:?} gets {message:?}");
-            self.checks.fault(what);
+            self.checks.fault(Check::Promise, what);
             return;
         };
         for (file, request) in files.into_iter().zip(accepted.requests.0) {
             if let Some(what) = self.checks.requests.accepted(request, file, verb, since) {
-                self.checks.fault(what);
+                self.checks.fault(Check::Promise, what);
             }
             self.clients[client].wanted.insert(request, Wanted { token, class });
         }

@@ -4,7 +4,7 @@ use dray_wire::messages::*;
 use dray_wire::{EventType, Message, Response, Token};
 
 use super::{Asked, Blocked, ClientEvent};
-use crate::checks::Shape;
+use crate::checks::{Check, Shape};
 use crate::cluster::Cluster;
 
 impl Cluster {
@@ -48,7 +48,8 @@ impl Cluster {
                 self.checks.counts.reads += 1;
                 let there = self.checks.stood(file, since, Shape::is_there);
                 if it.response == Response::CONTINUE && !there {
-                    self.checks.fault(format!("a reader of file {file} goes on, and it is away"));
+                    let what = format!("a reader of file {file} goes on, and it is away");
+                    self.checks.fault(Check::Reader, what);
                 }
             }
             // Nobody took it in time.
