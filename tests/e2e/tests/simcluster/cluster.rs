@@ -40,6 +40,13 @@ pub(crate) enum Wrong {
     BlockForgotten,
     /// A coordinator goes on when its lead has ended.
     LeadIgnored,
+    /// A restore now and then writes a byte that was not in the file.
+    ByteTurned,
+    /// Programs take a right for theirs when they ask for it.
+    RightAssumed,
+    /// Answers to blocked readers, or outcomes, are lost now and then, and their connection is not.
+    AnswerSwallowed,
+    OutcomeSwallowed,
 }
 
 pub(crate) struct Cluster {

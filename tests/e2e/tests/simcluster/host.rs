@@ -171,7 +171,14 @@ impl Cluster {
                 outcome.status = Status::FAILED;
             }
         }
-        self.send(link, false, request, message);
+        let swallowed = match &message {
+            Message::EventAnswered(_) => self.wrong == Wrong::AnswerSwallowed,
+            Message::Outcomes(_) => self.wrong == Wrong::OutcomeSwallowed,
+            _ => false,
+        };
+        if !(swallowed && self.random.below(8) == 0) {
+            self.send(link, false, request, message);
+        }
     }
 
     fn loses_sight(&mut self, link: usize) {

@@ -1,12 +1,13 @@
 //! A whole cluster on one thread, from one seed: coordinators, nodes with the real mover, programs,
 //! users, a network and clocks that are not to be trusted, and faults at every step.
 //!
-//! `DRAY_SIM_SEEDS`, `DRAY_SIM_SEED` and `DRAY_SIM_SCENARIO` say what the long form runs.
+//! `DRAY_SIM_SEEDS`, `DRAY_SIM_SEED` and `DRAY_SIM_SCENARIO` say what is run; see the README.
 #![forbid(unsafe_code)]
 // All of it is test code: an unexpected error ends the test.
 #![allow(clippy::unwrap_used)]
 
 mod agenda;
+mod canaries;
 mod checks;
 mod clients;
 mod clock;
@@ -28,6 +29,7 @@ mod sum;
 mod trace;
 mod work;
 
+use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use cluster::Wrong;
@@ -35,10 +37,14 @@ use run::Stage;
 use sum::Sum;
 
 /// Seeds of each scenario, unless it is said.
-const SEEDS: u64 = 400;
+const SEEDS: u64 = 100;
+/// Runs with violations that are shown, and how many lines of what happened before.
+const SHOWN: u64 = 3;
+const TAIL: usize = 60;
 
 fn number(name: &str) -> Option<u64> {
-    std::env::var(name).ok()?.parse().ok()
+    let text = std::env::var(name).ok()?;
+    Some(text.parse().unwrap_or_else(|_| panic!("{name}: {text} is no number")))
 }
 
 /// The scenarios that are to be run.
@@ -46,15 +52,39 @@ fn scenarios() -> Vec<String> {
     std::env::var("DRAY_SIM_SCENARIO").map_or_else(|_| scenario::names(), |name| vec![name])
 }
 
+/// The seeds that are to be run.
+fn seeds(default: u64) -> Range<u64> {
+    match number("DRAY_SIM_SEED") {
+        Some(seed) => seed..seed + 1,
+        None => 0..number("DRAY_SIM_SEEDS").unwrap_or(default),
+    }
+}
+
+/// Runs a seed once more, and prints what led to what is wrong.
+fn show(stage: &Stage, name: &str, seed: u64) {
+    println!("scenario {name}, seed {seed}; the last that happened:");
+    let ran = catch_unwind(AssertUnwindSafe(|| stage.run(seed, Wrong::Nothing, true)));
+    if let Ok(outcome) = ran {
+        let lines = &outcome.lines;
+        lines[lines.len().saturating_sub(TAIL)..].iter().for_each(|line| println!("{line}"));
+        outcome.faults.iter().for_each(|fault| println!("VIOLATION {fault}"));
+    }
+    println!("again: cargo xtask sim --cluster --scenario {name} --seed {seed}\n");
+}
+
 /// Runs a scenario with many seeds; what is wrong is printed with its seed.
-fn run_many(name: &str, seeds: std::ops::Range<u64>) -> Sum {
+fn run_many(name: &str, seeds: Range<u64>) -> Sum {
     let stage = Stage::new(scenario::load(name));
     let mut sum = Sum::new();
     for seed in seeds {
+        let before = sum.bad;
         let ran = catch_unwind(AssertUnwindSafe(|| stage.run(seed, Wrong::Nothing, false)));
         match ran {
-            Ok(outcome) => sum.add(name, seed, &outcome),
-            Err(_) => sum.panicked(name, seed),
+            Ok(outcome) => sum.add(&outcome),
+            Err(_) => sum.panicked(),
+        }
+        if sum.bad > before && sum.bad <= SHOWN {
+            show(&stage, name, seed);
         }
     }
     println!("{name}: {sum}");
@@ -63,68 +93,36 @@ fn run_many(name: &str, seeds: std::ops::Range<u64>) -> Sum {
 
 #[test]
 fn whatever_happens_what_must_hold_holds() {
-    let seeds = match number("DRAY_SIM_SEED") {
-        Some(seed) => seed..seed + 1,
-        None => 0..number("DRAY_SIM_SEEDS").unwrap_or(SEEDS),
-    };
+    let (seeds, names) = (seeds(SEEDS), scenarios());
+    // With fewer not every kind of fault comes, nor in one scenario alone.
     let enough = seeds.end - seeds.start >= SEEDS;
-    let (mut bad, mut events) = (0, 0);
-    for name in scenarios() {
+    let all = enough && std::env::var_os("DRAY_SIM_SCENARIO").is_none();
+    let mut total = Sum::new();
+    for name in names {
         let sum = run_many(&name, seeds.clone());
-        assert!(!enough || sum.is_enough(), "{name}: what is to be tried was not");
-        bad += sum.bad;
-        events += sum.events;
+        assert!(!(enough && sum.is_idle()), "{name}: hardly anything was done");
+        total.merge(&sum);
     }
-    println!("{events} events");
-    assert_eq!(bad, 0, "runs with faults");
+    println!("all: {total}");
+    assert_eq!(total.bad, 0, "runs with violations, see above");
+    assert!(!all || total.missing().is_empty(), "never came: {:?}", total.missing());
 }
 
-/// One seed, twice, with everything that happens in it, if one is named.
+/// A seed that is named is shown with all that happens in it if `DRAY_SIM_TRACE` is set.
 #[test]
 fn the_same_seed_does_the_same() {
-    let only = number("DRAY_SIM_SEED");
+    let traced = std::env::var_os("DRAY_SIM_TRACE").is_some();
     for name in scenarios() {
         let stage = Stage::new(scenario::load(&name));
-        let seeds = only.map_or(0..25, |seed| seed..seed + 1);
+        let seeds = if number("DRAY_SIM_SEED").is_some() { seeds(1) } else { 0..10 };
         for seed in seeds {
             let first = stage.run(seed, Wrong::Nothing, false);
-            let second = stage.run(seed, Wrong::Nothing, only.is_some());
-            assert!(first.events > 0);
-            let sums = (first.sum, second.sum);
-            assert_eq!(sums.0, sums.1, "scenario {name}, seed {seed}");
-            if only.is_some() {
-                second.lines.iter().for_each(|line| println!("{line}"));
-                first.faults.iter().for_each(|what| println!("FAULT {what}"));
-                let (sum, events) = (first.sum, first.events);
-                println!("{name}, seed {seed}: twice {events} events with the sum {sum:016x}");
-            }
+            let second = stage.run(seed, Wrong::Nothing, traced);
+            let (sum, events) = (first.sum, first.events);
+            assert!(events > 0);
+            assert_eq!((sum, events), (second.sum, second.events), "scenario {name}, seed {seed}");
+            second.lines.iter().for_each(|line| println!("{line}"));
+            println!("{name}, seed {seed}: twice {events} events with the sum {sum:016x}");
         }
-    }
-}
-
-/// How many of so many seeds see that something is spoilt on purpose.
-fn noticed(name: &str, wrong: Wrong, seeds: u64) -> usize {
-    let stage = Stage::new(scenario::load(name));
-    // A coordinator that stumbles over what it reads has noticed, too.
-    let bad = |seed: &u64| {
-        let ran = catch_unwind(AssertUnwindSafe(|| stage.run(*seed, wrong, false)));
-        ran.map_or(true, |outcome| !outcome.faults.is_empty())
-    };
-    let noticed = (0..seeds).filter(bad).count();
-    println!("{wrong:?} in {name}: noticed with {noticed} of {seeds} seeds");
-    noticed
-}
-
-#[test]
-fn what_is_spoilt_is_noticed() {
-    for (name, wrong, least) in [
-        ("storm", Wrong::LeaseIgnored, 5),
-        ("storm", Wrong::NothingChecked, 5),
-        ("storm", Wrong::OutcomeTurned, 20),
-        ("succession", Wrong::LeaseIgnored, 1),
-        ("succession", Wrong::NothingChecked, 1),
-        ("succession", Wrong::BlockForgotten, 5),
-    ] {
-        assert!(noticed(name, wrong, 150) >= least, "{wrong:?} in {name}");
     }
 }

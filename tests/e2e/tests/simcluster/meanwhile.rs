@@ -55,6 +55,9 @@ impl Shared {
         let mut cluster = self.lock();
         if data && changes(step.operation) && cluster.nodes[node].life == life {
             cluster.changes(node, &step.path);
+            if cluster.wrong == Wrong::ByteTurned && step.operation == Operation::WriteAttribute {
+                cluster.turn_byte(&step.path);
+            }
         }
     }
 
@@ -104,6 +107,14 @@ impl Cluster {
     fn changes(&mut self, node: usize, path: &Path) {
         let Some(call) = self.calls.last() else { return };
         self.checks.changes(&self.sim, node, path, call);
+    }
+
+    fn turn_byte(&mut self, path: &Path) {
+        if self.calls.last().is_some_and(|call| call.verb == Verb::RESTORE)
+            && self.random.below(4) == 0
+        {
+            self.sim.tree().overwrite(path, 0, &[1]);
+        }
     }
 
     /// Notes how the files stand that were changed by the operation before.

@@ -1,21 +1,23 @@
 //! What came of many runs.
 
 use std::fmt;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::checks::Counts;
+use crate::injected::Injected;
 use crate::run::Outcome;
 
-/// Runs that went wrong and are shown.
-const SHOWN: u64 = 10;
-
+#[derive(Clone)]
 pub(crate) struct Sum {
     began: Instant,
-    seeds: u64,
-    pub(crate) events: u64,
+    took: Duration,
+    runs: u64,
+    events: u64,
     operations: u64,
     requests: u64,
     counts: Counts,
+    injected: Injected,
+    /// Runs with violations.
     pub(crate) bad: u64,
 }
 
@@ -23,52 +25,76 @@ impl Sum {
     pub(crate) fn new() -> Self {
         Self {
             began: Instant::now(),
-            seeds: 0,
+            took: Duration::ZERO,
+            runs: 0,
             events: 0,
             operations: 0,
             requests: 0,
             counts: Counts::default(),
+            injected: Injected::default(),
             bad: 0,
         }
     }
 
-    pub(crate) fn add(&mut self, name: &str, seed: u64, outcome: &Outcome) {
-        self.seeds += 1;
+    pub(crate) fn add(&mut self, outcome: &Outcome) {
+        self.runs += 1;
         self.events += outcome.events;
         self.operations += outcome.operations;
         self.requests += outcome.requests;
         self.counts.add(&outcome.counts);
-        if !outcome.faults.is_empty() {
-            self.bad += 1;
-            if self.bad <= SHOWN {
-                println!("scenario {name}, seed {seed}: {:#?}", outcome.faults);
-            }
-        }
+        self.injected.add(&outcome.injected);
+        self.bad += u64::from(!outcome.faults.is_empty());
+        self.took = self.began.elapsed();
     }
 
-    pub(crate) fn panicked(&mut self, name: &str, seed: u64) {
-        self.seeds += 1;
+    pub(crate) fn panicked(&mut self) {
+        self.runs += 1;
         self.bad += 1;
-        println!("scenario {name}, seed {seed}: it panicked, see above");
     }
 
-    /// Whether the runs came to what they are there to try.
-    pub(crate) fn is_enough(&self) -> bool {
+    pub(crate) fn merge(&mut self, other: &Self) {
+        self.runs += other.runs;
+        self.events += other.events;
+        self.operations += other.operations;
+        self.requests += other.requests;
+        self.counts.add(&other.counts);
+        self.injected.add(&other.injected);
+        self.bad += other.bad;
+        self.took += other.took;
+    }
+
+    /// What the runs of a scenario did not come to, though it is there to be tried.
+    pub(crate) fn is_idle(&self) -> bool {
         let Counts { done, rights, reads, .. } = self.counts;
-        done > self.seeds && rights + reads > self.seeds / 4
+        done < self.runs || rights + reads < self.runs / 4
+    }
+
+    /// What no run of any scenario came to.
+    pub(crate) fn missing(&self) -> Vec<&'static str> {
+        let mut missing = self.injected.missing();
+        if self.counts.led.contains(&0) {
+            missing.push("a lead of each of three candidates");
+        }
+        missing
     }
 }
 
 impl fmt::Display for Sum {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { seeds, events, operations, requests, counts, bad, .. } = self;
-        let Counts { elections, begun, changes, done, rights, reads, killed } = counts;
-        let seconds = self.began.elapsed().as_secs_f64();
-        write!(
+        let Self { runs, events, operations, requests, counts, bad, injected, .. } = self;
+        let Counts { elections, led, begun, changes, done, rights, reads, killed } = counts;
+        let seconds = self.took.as_secs_f64();
+        writeln!(
             f,
-            "{seeds} seeds, {bad} bad, {events} events, {operations} operations, {seconds:.1} s; \
-             {requests} requests, {begun} movements, {changes} changes, {done} done, {rights} \
-             rights, {reads} reads, {killed} killed, {elections} elections"
-        )
+            "{runs} runs, {bad} with violations, {events} events, {operations} operations, \
+             {seconds:.1} s"
+        )?;
+        writeln!(
+            f,
+            "  {requests} requests, {begun} movements, {changes} changes, {done} done, {rights} \
+             rights, {reads} reads, {killed} processes killed"
+        )?;
+        writeln!(f, "  {elections} successions, by candidate {led:?}")?;
+        write!(f, "  {injected}")
     }
 }
