@@ -28,6 +28,10 @@ usage: cargo xtask <task>
   cluster [--files N] [--gib N]      three nodes in network namespaces over shared LUNs: 20,000
                                      files and one of 8 GiB archived, released, restored, compared
   sim [--rounds N]                   long form of the simulation (1000 seeds)
+  sim --cluster [--seeds N] [--scenario NAME]
+                                     the whole cluster simulated: N seeds of each scenario (1000)
+  sim --cluster --seed N [--scenario NAME] [--trace]
+                                     one seed, twice and compared; with all that happens in it
   bench [--out DIR] [--dry-run] [-- ARGS]
                                      runs the benchmarks, keeps results with their machine;
                                      ARGS go to each benchmark

@@ -8,12 +8,12 @@ use crate::scenario;
 /// What is wrong, in which scenario, what has to catch it, and with how many seeds at most.
 const CANARIES: [(Wrong, &str, Check, u64); 11] = [
     (Wrong::LeaseIgnored, "storm", Check::Fence, 200),
-    (Wrong::LeaseIgnored, "succession", Check::Fence, 200),
+    (Wrong::LeaseIgnored, "succession", Check::Fence, 500),
     (Wrong::NothingChecked, "storm", Check::Fence, 200),
-    (Wrong::NothingChecked, "succession", Check::Fence, 200),
+    (Wrong::NothingChecked, "succession", Check::Fence, 500),
     (Wrong::OutcomeTurned, "storm", Check::Promise, 50),
     (Wrong::BlockForgotten, "succession", Check::Promise, 50),
-    (Wrong::LeadIgnored, "succession", Check::Fence, 200),
+    (Wrong::LeadIgnored, "succession", Check::Fence, 500),
     (Wrong::ByteTurned, "storm", Check::Whole, 50),
     (Wrong::RightAssumed, "storm", Check::Exclusive, 50),
     (Wrong::AnswerSwallowed, "storm", Check::Reader, 50),

@@ -15,7 +15,7 @@ use crate::scenario::Scenario;
 
 pub(crate) const DATA: &str = "/data";
 pub(crate) const ARCHIVE: &str = "/archive";
-pub(crate) const VOLUME_BYTES: u64 = 4 << 20;
+pub(crate) const VOLUME_BYTES: u64 = 32 << 20;
 /// Bytes per request.
 pub(crate) const UNIT: u32 = 64 << 10;
 /// Longer than any time in which the mover does not trust times.

@@ -72,6 +72,9 @@ impl Sum {
     /// What no run of any scenario came to.
     pub(crate) fn missing(&self) -> Vec<&'static str> {
         let mut missing = self.injected.missing();
+        if self.counts.steps == 0 {
+            missing.push("a file in parts");
+        }
         if self.counts.led.contains(&0) {
             missing.push("a lead of each of three candidates");
         }
@@ -82,7 +85,7 @@ impl Sum {
 impl fmt::Display for Sum {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { runs, events, operations, requests, counts, bad, injected, .. } = self;
-        let Counts { elections, led, begun, changes, done, rights, reads, killed } = counts;
+        let Counts { elections, led, begun, steps, changes, done, rights, reads, killed } = counts;
         let seconds = self.took.as_secs_f64();
         writeln!(
             f,
@@ -91,7 +94,7 @@ impl fmt::Display for Sum {
         )?;
         writeln!(
             f,
-            "  {requests} requests, {begun} movements, {changes} changes, {done} done, {rights} \
+            "  {requests} requests, {begun} movements ({steps} steps of parts), {changes} changes, {done} done, {rights} \
              rights, {reads} reads, {killed} processes killed"
         )?;
         writeln!(f, "  {elections} successions, by candidate {led:?}")?;

@@ -70,6 +70,8 @@ pub(crate) struct Counts {
     pub(crate) led: [u64; 3],
     /// Movements that were begun, and changes that they made to files.
     pub(crate) begun: u64,
+    /// Of those, steps of files that are moved in parts.
+    pub(crate) steps: u64,
     pub(crate) changes: u64,
     /// Outcomes with which something was moved, rights that were held, reads that were let go on.
     pub(crate) done: u64,
@@ -84,6 +86,7 @@ impl Counts {
         self.elections += other.elections;
         self.led.iter_mut().zip(other.led).for_each(|(own, more)| *own += more);
         self.begun += other.begun;
+        self.steps += other.steps;
         self.changes += other.changes;
         self.done += other.done;
         self.rights += other.rights;
@@ -141,6 +144,7 @@ impl Checks {
     /// A node begins what it was ordered to do.
     pub(crate) fn begins(&mut self, node: usize, task: &Task) {
         self.counts.begun += 1;
+        self.counts.steps += u64::from(task.step != Step::WHOLE);
         let Some(last) = self.posted.get(&task.item.handle) else {
             let what = format!("node {node} begins what nobody ordered: {task:?}");
             return self.fault(Check::Fence, what);
