@@ -76,7 +76,7 @@ struct Hello {
 
 /// Tells a program that nobody coordinates, which it may wait for.
 async fn refuse(local: &mut Stream, hello: &Hello, why: &str) {
-    tracing::warn!("a program has to wait: {why}");
+    tracing::debug!("a program has to wait: {why}");
     let refused = Refused {
         reason: Reason::NOT_COORDINATOR,
         retry_after_ms: RETRY_MS,

@@ -3,13 +3,15 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
 use crate::dray::{Output, binary, command, daemon};
-use crate::guard::{LoopDevice, Mount, tool};
+use crate::guard::{LoopDevice, Mount};
+use crate::net::{Net, address};
+use crate::programs::Programs;
 
 /// The first coordinates.
 pub const NODES: [&str; 3] = ["n1", "n2", "n3"];
@@ -27,81 +29,29 @@ pub struct Sizes {
     pub part: u64,
 }
 
-/// Network namespaces, joined by a bridge in one of their own.
-struct Net {
-    prefix: String,
-}
-
-impl Net {
-    fn new() -> Self {
-        let net = Self { prefix: format!("dray-{}", std::process::id()) };
-        let hub = net.name("hub");
-        tool("ip", ["netns", "add", &hub]);
-        tool("ip", ["-n", &hub, "link", "add", "bridge", "type", "bridge"]);
-        tool("ip", ["-n", &hub, "link", "set", "bridge", "up"]);
-        for (index, node) in NODES.iter().enumerate() {
-            let space = net.name(node);
-            tool("ip", ["netns", "add", &space]);
-            let peer = ["type", "veth", "peer", "name", "eth", "netns", &space];
-            tool("ip", [&["-n", &hub, "link", "add", node][..], &peer].concat());
-            tool("ip", ["-n", &hub, "link", "set", node, "master", "bridge", "up"]);
-            let address = format!("{}/24", address(index));
-            tool("ip", ["-n", &space, "address", "add", &address, "dev", "eth"]);
-            tool("ip", ["-n", &space, "link", "set", "eth", "up"]);
-            tool("ip", ["-n", &space, "link", "set", "lo", "up"]);
-        }
-        net
-    }
-
-    fn name(&self, node: &str) -> String {
-        format!("{}-{node}", self.prefix)
-    }
-}
-
-impl Drop for Net {
-    fn drop(&mut self) {
-        for node in NODES.iter().chain(&["hub"]) {
-            let _ = Command::new("ip").args(["netns", "delete", &self.name(node)]).output();
-        }
-    }
-}
-
-fn address(index: usize) -> String {
-    format!("10.77.0.{}", index + 1)
-}
-
-/// Daemons that end, politely first, with their value.
-struct Daemons(Vec<Child>);
-
-impl Drop for Daemons {
-    fn drop(&mut self) {
-        for child in &self.0 {
-            let _ = Command::new("kill").arg(child.id().to_string()).status();
-        }
-        let until = Instant::now() + PATIENCE;
-        for child in &mut self.0 {
-            while Instant::now() < until && matches!(child.try_wait(), Ok(None)) {
-                std::thread::sleep(Duration::from_millis(20));
-            }
-            let _ = child.kill();
-            let _ = child.wait();
-        }
-    }
-}
-
 pub struct Cluster {
     // In the order in which they are to end.
-    daemons: Daemons,
-    net: Net,
+    pub daemons: Programs,
+    pub net: Net,
     pub xfs: Mount,
     pub ext4: Mount,
+    sizes: Sizes,
     directory: tempfile::TempDir,
 }
 
 impl Cluster {
-    /// Makes the LUNs, the certificates, the configurations; starts every node.
+    /// Makes the LUNs and the certificates; starts every node, the first to coordinate.
     #[track_caller]
     pub fn start(sizes: Sizes) -> Self {
+        let mut cluster = Self::new(sizes);
+        let coordinator = format!("coordinator = \"{}\"", NODES[0]);
+        cluster.start_all(&coordinator, "");
+        cluster
+    }
+
+    /// The same with nothing started.
+    #[track_caller]
+    pub fn new(sizes: Sizes) -> Self {
         let directory = tempfile::Builder::new().prefix("dray-e2e-").tempdir();
         let directory = directory.expect("a temporary directory can be made");
         let path = fs::canonicalize(directory.path()).expect("it is there");
@@ -110,18 +60,21 @@ impl Cluster {
             Mount::new(device, &path.join(name))
         };
         let (xfs, ext4) = (lun("xfs", sizes.xfs, "xfs"), lun("ext4", sizes.ext4, "ext4"));
-        let net = Net::new();
-        let cluster = Self { daemons: Daemons(Vec::new()), net, xfs, ext4, directory };
-        cluster.prepare(sizes);
-        cluster.start_all()
+        let (daemons, net) = (Programs::default(), Net::new(&NODES));
+        let cluster = Self { daemons, net, xfs, ext4, sizes, directory };
+        cluster.prepare();
+        cluster
     }
 
     pub fn path(&self) -> &Path {
         self.directory.path()
     }
 
-    fn prepare(&self, sizes: Sizes) {
-        let archive = self.path().join("archive");
+    fn archive(&self) -> PathBuf {
+        self.path().join("archive")
+    }
+
+    fn prepare(&self) {
         let own = |command: &mut Command| {
             let output = command.output().expect("dray can be run");
             assert!(output.status.success(), "{command:?}: {output:?}");
@@ -129,7 +82,7 @@ impl Cluster {
         let made = self.path().join("made.toml");
         let words = [Path::new("init"), Path::new("--fs"), &self.xfs.path];
         let mut init = command(binary());
-        own(init.arg("--config").arg(&made).args(words).arg("--archive").arg(&archive));
+        own(init.arg("--config").arg(&made).args(words).arg("--archive").arg(self.archive()));
         let ca = self.path().join("ca");
         own(command(binary()).args(["tls", "init", "--dir"]).arg(&ca));
         for node in NODES {
@@ -137,25 +90,29 @@ impl Cluster {
             let mut issue = command(binary());
             issue.args(["tls", "issue", "--node", node, "--ca"]).arg(&ca);
             own(issue.arg("--out").arg(&out));
-            fs::write(self.config(node), self.configuration(node, &archive, sizes))
-                .expect("a configuration can be written");
         }
     }
 
-    fn configuration(&self, node: &str, archive: &Path, sizes: Sizes) -> String {
+    /// With what stands of the coordinator in `[cluster]`, and of its store in `[store]`.
+    fn configuration(&self, node: &str, coordinator: &str, store: &str) -> String {
         let path = self.path().display();
         let (xfs, ext4) = (self.xfs.path.display(), self.ext4.path.display());
-        let (split, part, archive) = (sizes.split, sizes.part, archive.display());
+        let (split, part) = (self.sizes.split, self.sizes.part);
+        let archive = self.archive();
+        let archive = archive.display();
+        let store = match store {
+            "" => format!("directory = \"{path}/{node}/store\""),
+            other => other.to_owned(),
+        };
         let mut nodes = String::new();
         for (index, node) in NODES.iter().enumerate() {
             nodes.push_str(&format!("{node} = \"tcp:{}:7440\"\n", address(index)));
         }
-        let coordinator = NODES[0];
         format!(
             r#"[cluster]
 mode = "cluster"
 name = "test"
-coordinator = "{coordinator}"
+{coordinator}
 split_bytes = {split}
 part_bytes = {part}
 [cluster.nodes]
@@ -168,7 +125,7 @@ ca = "{path}/{node}/ca.pem"
 cert = "{path}/{node}/cert.pem"
 key = "{path}/{node}/key.pem"
 [store]
-directory = "{path}/{node}/store"
+{store}
 [engine]
 cores = {CORES}
 [[archive]]
@@ -203,20 +160,30 @@ archive = "main"
     /// Starts a daemon in the name space of a node, with a configuration and a log of its own.
     #[track_caller]
     pub fn start_as(&mut self, node: &str, config: &Path, log: &str) {
-        let log = fs::File::create(self.path().join(format!("{log}.log")));
-        let log = log.expect("a log can be made");
-        let mut start = Command::new("ip");
-        start.args(["netns", "exec", &self.net.name(node)]).arg(daemon());
-        start.arg("--config").arg(config).env_remove("DRAY_CONFIG");
-        let child = start.stdin(Stdio::null()).stderr(log).spawn();
-        self.daemons.0.push(child.expect("drayd can be started"));
+        let file = self.path().join(format!("{log}.log"));
+        let file = fs::File::options().create(true).append(true).open(file);
+        let words = self.net.at(node);
+        let mut start = Command::new(&words[0]);
+        start.args(&words[1..]).arg(daemon()).arg("--config").arg(config);
+        start.env_remove("DRAY_CONFIG").stdin(Stdio::null());
+        start.stderr(file.expect("a log can be made"));
+        self.daemons.start(log, start);
     }
 
+    /// Starts the daemon of a node, for the first time or again.
     #[track_caller]
-    fn start_all(mut self) -> Self {
+    pub fn start_node(&mut self, node: &str) {
+        let config = self.config(node);
+        self.start_as(node, &config, node);
+    }
+
+    /// Writes the configurations, and starts every node.
+    #[track_caller]
+    pub fn start_all(&mut self, coordinator: &str, store: &str) {
         for node in NODES {
-            let config = self.config(node);
-            self.start_as(node, &config, node);
+            fs::write(self.config(node), self.configuration(node, coordinator, store))
+                .expect("a configuration can be written");
+            self.start_node(node);
         }
         let until = Instant::now() + PATIENCE;
         while self.nodes().len() < NODES.len() {
@@ -224,7 +191,6 @@ archive = "main"
             assert!(Instant::now() < until, "nodes are missing: {logs:#?}");
             std::thread::sleep(Duration::from_millis(50));
         }
-        self
     }
 
     /// `dray` on one of the nodes.
@@ -236,7 +202,12 @@ archive = "main"
 
     /// What `dray node list` has, none while nobody answers.
     pub fn nodes(&self) -> Vec<Value> {
-        let listed = self.dray(NODES[0], &["node", "list"]);
+        self.nodes_from(NODES[0])
+    }
+
+    /// The same, asked of a node.
+    pub fn nodes_from(&self, node: &str) -> Vec<Value> {
+        let listed = self.dray(node, &["node", "list"]);
         if listed.code != Some(0) {
             return Vec::new();
         }

@@ -17,7 +17,7 @@ const PROTOC: &str = "protoc";
 
 /// Features that build what uses etcd.
 const ETCD: [&str; 2] =
-    ["--features", "dray-cli/etcd,dray-node/etcd,dray-store/etcd,dray-bench/etcd"];
+    ["--features", "dray-cli/etcd,dray-node/etcd,dray-store/etcd,dray-bench/etcd,dray-e2e/etcd"];
 
 const TOOLS: [Tool; 11] = [
     Tool { program: "mkfs.xfs", package: "xfsprogs", tests: "tests on XFS" },

@@ -1,6 +1,7 @@
 //! The daemon: one on every node.
 #![forbid(unsafe_code)]
 
+use std::io::IsTerminal;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -26,7 +27,9 @@ struct Arguments {
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let level = if arguments.verbose { tracing::Level::DEBUG } else { tracing::Level::INFO };
-    tracing_subscriber::fmt().with_max_level(level).with_writer(std::io::stderr).init();
+    let log = tracing_subscriber::fmt().with_max_level(level).with_writer(std::io::stderr);
+    // Colours are no use in a file, and in the way of whoever looks through it.
+    log.with_ansi(std::io::stderr().is_terminal()).init();
     match run(&arguments) {
         Ok(()) => ExitCode::SUCCESS,
         Err((error, advice)) => {
@@ -39,6 +42,7 @@ fn main() -> ExitCode {
 fn run(arguments: &Arguments) -> Result<(), (String, &'static str)> {
     let config = Config::load(arguments.config.as_deref())
         .map_err(|error| (error.to_string(), "see docs/config.md"))?;
+    tracing::info!(version = env!("CARGO_PKG_VERSION"), "drayd begins");
     let wrong = |error: DaemonError| (error.to_string(), error.advice());
     let daemon = Daemon::new(&config).map_err(wrong)?;
     let (stop, stopped) = watch::channel(false);
