@@ -25,6 +25,11 @@ fn changes(operation: Operation) -> bool {
     )
 }
 
+/// Changes, and what is looked at between asking for the lease and a change.
+fn is_quick(operation: Operation) -> bool {
+    changes(operation) || matches!(operation, Operation::Stat | Operation::Lease)
+}
+
 impl Shared {
     /// Before an operation of a process.
     pub(crate) fn before(&self, sim: &Sim, step: &Step) {
@@ -35,11 +40,7 @@ impl Shared {
         let Some(call) = cluster.calls.last() else { return };
         let (node, life) = (call.node, call.life);
         let data = step.path.starts_with(DATA);
-        let marks = data && (changes(step.operation) || step.operation == Operation::Stat);
-        let loose = match call.verb {
-            Verb::ARCHIVE => !marks,
-            _ => data && step.operation == Operation::Open,
-        };
+        let loose = !(data && is_quick(step.operation));
         let chance = cluster.scenario.faults.crash_in_step;
         if !cluster.calm && cluster.random.per_mille(chance) {
             cluster.inject(Kind::CrashInStep);

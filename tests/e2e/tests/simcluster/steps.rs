@@ -42,7 +42,10 @@ impl Batch<'_> {
             };
             let entry = entry(&path, &task.item);
             let result = match task.step {
-                Step::BEGIN => begin(world, archive, &entry, task.verb),
+                Step::BEGIN => {
+                    let run = Run { tally: &Tally::default(), watch: self };
+                    begin(world, archive, &entry, task.verb, &run)
+                }
                 Step::PART => self.part(world, archive, entry, &task),
                 _ => self.finish(world, archive, &entry, &task),
             };
@@ -112,14 +115,20 @@ impl Batch<'_> {
     }
 }
 
-fn begin(world: &Sim, archive: &Archive<Sim>, entry: &Entry, verb: Verb) -> ItemResult {
+fn begin(
+    world: &Sim,
+    archive: &Archive<Sim>,
+    entry: &Entry,
+    verb: Verb,
+    run: &Run<'_>,
+) -> ItemResult {
     let begun = if verb == Verb::ARCHIVE {
         begin_archive(world, entry).map(|begun| match begun {
             Begun::Nothing(why) => Err(why),
             Begun::Begun(stamp) => Ok(stamp.encode()),
         })
     } else {
-        begin_restore(world, archive, entry).map(|begun| match begun {
+        begin_restore(world, archive, entry, run).map(|begun| match begun {
             Begun::Nothing(why) => Err(why),
             Begun::Begun(plan) => Ok(plan.stamp.encode()),
         })
