@@ -221,13 +221,17 @@ impl Ring for SimRing {
         if waiting == 0 {
             return Ok(());
         }
-        let count = 1 + self.sim.state().random.below(waiting);
+        let prompt = self.sim.state().options.prompt_writes;
+        let urgent = |request: &Request| prompt && request.write;
+        let writes = self.under_way.iter().filter(|request| urgent(request)).count();
+        let count = (1 + self.sim.state().random.below(waiting)).max(writes as u64);
         for _ in 0..count {
             let left = self.under_way.len() as u64;
-            let chosen = self.sim.state().random.below(left);
-            let request = self.under_way[chosen as usize];
+            let first = self.under_way.iter().position(urgent);
+            let chosen = first.unwrap_or_else(|| self.sim.state().random.below(left) as usize);
+            let request = self.under_way[chosen];
             let completion = self.complete(request);
-            self.under_way.swap_remove(chosen as usize);
+            self.under_way.swap_remove(chosen);
             done.push(completion);
         }
         Ok(())

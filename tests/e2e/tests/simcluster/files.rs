@@ -42,7 +42,9 @@ pub(crate) fn place() -> VolumePlace {
 
 /// The machine that all processes run on, at rest.
 pub(crate) fn base(scenario: &Scenario) -> Sim {
-    let options = Options { slots: 2, slot_bytes: UNIT, ..Options::default() };
+    // A lease says when writes are submitted; that a disk does them in time is assumed.
+    let prompt_writes = true;
+    let options = Options { slots: 2, slot_bytes: UNIT, prompt_writes, ..Options::default() };
     let sim = Sim::with(1, options);
     sim.tree().mkdir_all(DATA);
     sim.tree().mkdir_all(ARCHIVE);

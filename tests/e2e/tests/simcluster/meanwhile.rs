@@ -107,7 +107,11 @@ impl Cluster {
     /// A node changes a file of a user.
     fn changes(&mut self, node: usize, path: &Path) {
         let Some(call) = self.calls.last() else { return };
+        let before = self.checks.faults.len();
         self.checks.changes(&self.sim, node, path, call);
+        for fault in &self.checks.faults[before..] {
+            self.trace.say(self.now, || format!("VIOLATION {fault}"));
+        }
     }
 
     fn turn_byte(&mut self, path: &Path) {
