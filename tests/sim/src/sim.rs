@@ -137,6 +137,11 @@ impl Sim {
         self.hooks().attendant = Some(Arc::new(attendant));
     }
 
+    /// Whether writes on rings are done by the next wait after they were submitted, before reads.
+    pub fn do_writes_first(&self, first: bool) {
+        self.state().options.prompt_writes = first;
+    }
+
     /// Lets time pass: each operation takes less than a microsecond otherwise.
     pub fn advance(&self, nanos: u64) {
         self.state().advance(nanos);

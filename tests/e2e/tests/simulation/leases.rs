@@ -1,14 +1,16 @@
 //! A node whose lease has ended while it moved something.
 
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 
 use dray_archive::Archive;
+use dray_io::Operation;
 use dray_mover::{ArchiveOptions, Error, Run, Standing, Tally, Walk, Watch, archive};
 use dray_sim::Sim;
 
 use crate::checker::{all, standing};
-use crate::mover::{Act, act};
+use crate::mover::{Act, act, try_act};
 use crate::nodes::{Nodes, entry};
 use crate::world::{ARCHIVE, DATA, LONG, Scene, UNIT};
 
@@ -78,4 +80,73 @@ fn a_file_in_parts_is_not_marked_under_a_lease_that_has_ended() {
     nodes.end().unwrap();
     assert!(matches!(standing(&sim, &entry.path), Standing::Archived { .. }));
     all(&scene, &sim).unwrap();
+}
+
+/// Its lease ends after it has asked so many times.
+struct Ending {
+    asks: AtomicU64,
+    ended: Arc<AtomicBool>,
+}
+
+impl Watch for Ending {
+    fn may_act(&self) -> bool {
+        let left = self.asks.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |n| n.checked_sub(1));
+        self.ended.fetch_or(left.is_err(), Ordering::SeqCst);
+        left.is_ok()
+    }
+
+    fn failed(&self, _path: &Path, error: &Error) {
+        assert!(matches!(error, Error::LeaseEnded { .. }), "{error}");
+    }
+}
+
+fn changes(operation: Operation) -> bool {
+    use Operation as O;
+    matches!(
+        operation,
+        O::Write | O::WriteAttribute | O::Punch | O::Truncate | O::Allocate | O::SetMetadata
+    )
+}
+
+/// Whoever has heard that its lease has ended changes nothing more. Whether it has heard.
+fn stops(scene: &Scene, sim: &Sim, what: Act, asks: u64) -> bool {
+    let ended = Arc::new(AtomicBool::new(false));
+    let late = Arc::clone(&ended);
+    // Those that were submitted before may be done after.
+    sim.do_writes_first(true);
+    sim.watch(move |_, step| {
+        let changed = step.path.starts_with(DATA) && changes(step.operation);
+        assert!(!(changed && late.load(Ordering::SeqCst)), "{what:?}, {asks}: {step}");
+    });
+    let ending = Ending { asks: AtomicU64::new(asks), ended: Arc::clone(&ended) };
+    let run = Run { tally: &Tally::default(), watch: &ending };
+    try_act(sim, &scene.place, what, &run).unwrap();
+    sim.unwatch();
+    sim.do_writes_first(false);
+    ended.load(Ordering::SeqCst)
+}
+
+#[test]
+fn nothing_is_changed_under_a_lease_that_has_ended() {
+    for scene in [Scene::small(1), Scene::pair(1, LARGE)] {
+        for what in [Act::Release, Act::Restore] {
+            let mut asks = 0;
+            loop {
+                let sim = scene.start(1);
+                assert!(act(&sim, &scene.place, Act::Archive).is_clean());
+                sim.advance(LONG);
+                if what == Act::Restore {
+                    assert!(act(&sim, &scene.place, Act::Release).is_clean());
+                }
+                let ended = stops(&scene, &sim, what, asks);
+                // Others go on with what was left.
+                all(&scene, &sim).unwrap();
+                if !ended {
+                    break;
+                }
+                asks += 1;
+            }
+            assert!(asks > 1, "{what:?} never asks");
+        }
+    }
 }
