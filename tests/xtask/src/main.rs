@@ -30,8 +30,8 @@ usage: cargo xtask <task>
   sim [--rounds N]                   long form of the simulation (1000 seeds)
   sim --cluster [--seeds N] [--scenario NAME]
                                      the whole cluster simulated: N seeds of each scenario (1000)
-  sim --cluster --seed N [--scenario NAME] [--trace]
-                                     one seed, twice and compared; with all that happens in it
+  sim --cluster --seed N [--scenario NAME]
+                                     one seed, twice and compared, with all that happens in it
   bench [--out DIR] [--dry-run] [-- ARGS]
                                      runs the benchmarks, keeps results with their machine;
                                      ARGS go to each benchmark

@@ -17,18 +17,18 @@ pub(crate) fn sim(mut args: Args) -> Result<()> {
     long_form(args, "simulation", "DRAY_SIM_ROUNDS", 1000)
 }
 
-/// With one seed everything else that the test crate does is left out.
+/// One seed is run twice, compared, and shown; many are run on all processors.
 fn sim_cluster(mut args: Args) -> Result<()> {
     let seed = args.value::<u64>("--seed")?;
     let seeds = args.value("--seeds")?.unwrap_or(1000_u64);
     let scenario = args.value::<String>("--scenario")?;
-    let trace = args.flag("--trace");
     args.done()?;
     let mut command = run::cargo(["test", "--release", "-p", "dray-e2e", "--test", "simcluster"]);
     command.args(["--locked", "--", "--nocapture", "--test-threads", "1"]);
     match seed {
         Some(seed) => {
             command.args(["holds", "does_the_same"]).env("DRAY_SIM_SEED", seed.to_string());
+            command.env("DRAY_SIM_TRACE", "1");
             println!("DRAY_SIM_SEED={seed}");
         }
         None => {
@@ -38,9 +38,6 @@ fn sim_cluster(mut args: Args) -> Result<()> {
     }
     if let Some(scenario) = scenario {
         command.env("DRAY_SIM_SCENARIO", scenario);
-    }
-    if trace {
-        command.env("DRAY_SIM_TRACE", "1");
     }
     run::step(&mut command)
 }

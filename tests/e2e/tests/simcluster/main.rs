@@ -29,8 +29,10 @@ mod sum;
 mod trace;
 mod work;
 
+use std::num::NonZero;
 use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::Instant;
 
 use cluster::Wrong;
 use run::Stage;
@@ -39,7 +41,7 @@ use sum::Sum;
 /// Seeds of each scenario, unless it is said.
 const SEEDS: u64 = 100;
 /// Runs with violations that are shown, and how many lines of what happened before.
-const SHOWN: u64 = 3;
+const SHOWN: usize = 3;
 const TAIL: usize = 60;
 
 fn number(name: &str) -> Option<u64> {
@@ -72,10 +74,9 @@ fn show(stage: &Stage, name: &str, seed: u64) {
     println!("again: cargo xtask sim --cluster --scenario {name} --seed {seed}\n");
 }
 
-/// Runs a scenario with many seeds; what is wrong is printed with its seed.
-fn run_many(name: &str, seeds: Range<u64>) -> Sum {
-    let stage = Stage::new(scenario::load(name));
-    let mut sum = Sum::new();
+/// Every so many-th seed from the first one on, and those with violations.
+fn run_some(stage: &Stage, seeds: impl Iterator<Item = u64>) -> (Sum, Vec<u64>) {
+    let (mut sum, mut bad) = (Sum::default(), Vec::new());
     for seed in seeds {
         let before = sum.bad;
         let ran = catch_unwind(AssertUnwindSafe(|| stage.run(seed, Wrong::Nothing, false)));
@@ -83,11 +84,39 @@ fn run_many(name: &str, seeds: Range<u64>) -> Sum {
             Ok(outcome) => sum.add(&outcome),
             Err(_) => sum.panicked(),
         }
-        if sum.bad > before && sum.bad <= SHOWN {
-            show(&stage, name, seed);
+        if sum.bad > before {
+            bad.push(seed);
         }
     }
+    (sum, bad)
+}
+
+/// Runs a scenario with many seeds, on all processors; what is wrong is printed with its seed.
+fn run_many(name: &str, seeds: &Range<u64>) -> Sum {
+    let stage = Stage::new(scenario::load(name));
+    let workers = std::thread::available_parallelism().map_or(1, NonZero::get);
+    let (mut sum, mut bad) = (Sum::default(), Vec::new());
+    let began = Instant::now();
+    std::thread::scope(|scope| {
+        let some = |first: usize| seeds.clone().skip(first).step_by(workers);
+        let run = |first| {
+            scope.spawn({
+                let stage = &stage;
+                move || run_some(stage, some(first))
+            })
+        };
+        let threads: Vec<_> = (0..workers).map(run).collect();
+        for thread in threads {
+            let (its, its_bad) = thread.join().unwrap();
+            sum.merge(&its);
+            bad.extend(its_bad);
+        }
+    });
+    sum.took = began.elapsed();
+    bad.sort_unstable();
+    bad.into_iter().take(SHOWN).for_each(|seed| show(&stage, name, seed));
     println!("{name}: {sum}");
+    println!("{}", sum.work());
     sum
 }
 
@@ -97,9 +126,9 @@ fn whatever_happens_what_must_hold_holds() {
     // With fewer not every kind of fault comes, nor in one scenario alone.
     let enough = seeds.end - seeds.start >= SEEDS;
     let all = enough && std::env::var_os("DRAY_SIM_SCENARIO").is_none();
-    let mut total = Sum::new();
+    let mut total = Sum::default();
     for name in names {
-        let sum = run_many(&name, seeds.clone());
+        let sum = run_many(&name, &seeds);
         assert!(!(enough && sum.is_idle()), "{name}: hardly anything was done");
         total.merge(&sum);
     }

@@ -1,16 +1,15 @@
 //! What came of many runs.
 
 use std::fmt;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use crate::checks::Counts;
 use crate::injected::Injected;
 use crate::run::Outcome;
 
-#[derive(Clone)]
+#[derive(Default)]
 pub(crate) struct Sum {
-    began: Instant,
-    took: Duration,
+    pub(crate) took: Duration,
     runs: u64,
     events: u64,
     operations: u64,
@@ -22,20 +21,6 @@ pub(crate) struct Sum {
 }
 
 impl Sum {
-    pub(crate) fn new() -> Self {
-        Self {
-            began: Instant::now(),
-            took: Duration::ZERO,
-            runs: 0,
-            events: 0,
-            operations: 0,
-            requests: 0,
-            counts: Counts::default(),
-            injected: Injected::default(),
-            bad: 0,
-        }
-    }
-
     pub(crate) fn add(&mut self, outcome: &Outcome) {
         self.runs += 1;
         self.events += outcome.events;
@@ -44,7 +29,6 @@ impl Sum {
         self.counts.add(&outcome.counts);
         self.injected.add(&outcome.injected);
         self.bad += u64::from(!outcome.faults.is_empty());
-        self.took = self.began.elapsed();
     }
 
     pub(crate) fn panicked(&mut self) {
@@ -80,24 +64,27 @@ impl Sum {
         }
         missing
     }
+
+    /// What was done in them, in words.
+    pub(crate) fn work(&self) -> String {
+        let Self { operations, requests, counts, .. } = self;
+        let Counts { elections, led, begun, steps, changes, done, rights, reads, killed } = counts;
+        format!(
+            "  {operations} operations on files, {requests} requests, {begun} movements ({steps} \
+             steps of parts), {changes} changes, {done} done, {rights} rights, {reads} reads, \
+             {killed} processes killed, {elections} successions, by candidate {led:?}"
+        )
+    }
 }
 
 impl fmt::Display for Sum {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { runs, events, operations, requests, counts, bad, injected, .. } = self;
-        let Counts { elections, led, begun, steps, changes, done, rights, reads, killed } = counts;
+        let Self { runs, events, bad, injected, .. } = self;
         let seconds = self.took.as_secs_f64();
-        writeln!(
+        write!(
             f,
-            "{runs} runs, {bad} with violations, {events} events, {operations} operations, \
+            "{runs} seeds, {events} simulated events, {bad} with violations; faults: {injected}; \
              {seconds:.1} s"
-        )?;
-        writeln!(
-            f,
-            "  {requests} requests, {begun} movements ({steps} steps of parts), {changes} changes, {done} done, {rights} \
-             rights, {reads} reads, {killed} processes killed"
-        )?;
-        writeln!(f, "  {elections} successions, by candidate {led:?}")?;
-        write!(f, "  {injected}")
+        )
     }
 }
