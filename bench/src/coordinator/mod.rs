@@ -1,6 +1,8 @@
 //! The coordinator alone, behind real sockets and with the real protocol, and nodes that move
 //! nothing.
 
+#[cfg(feature = "etcd")]
+mod etcd;
 mod link;
 mod load;
 mod mover;

@@ -51,7 +51,7 @@ pub struct CoordinatorOptions {
     /// What keeps the requests
     #[arg(long, value_enum, default_value_t = StoreKind::Memory)]
     pub store: StoreKind,
-    /// Where an embedded store is made, and removed again
+    /// Where an embedded store or an etcd is made, and removed again
     #[arg(long, value_name = "DIR")]
     pub store_dir: Option<PathBuf>,
     /// Connect through a socket at this path, not by pairs of sockets

@@ -41,6 +41,7 @@ impl Coordinator {
             everywhere: it.file_systems.0.contains(&[0; 16]),
             lease_until_ns: self.lease_end(),
             due_ns: self.lease_end(),
+            lapsed: false,
             lanes: <[Window; 2]>::default(),
             core_parts: vec![0; usize::from(cores)],
             orders: BTreeSet::new(),
@@ -83,6 +84,9 @@ impl Coordinator {
         };
         own.lease_until_ns = lease_until_ns;
         own.load = it.load;
+        if std::mem::take(&mut own.lapsed) {
+            self.queue.touch(slot);
+        }
         let (epoch, lease_ms) = (self.setup.epoch, self.lease_ms());
         let renewed = Renewed { epoch, sent_ns: it.sent_ns, lease_ms, ..Renewed::default() };
         self.reply_now(at.0, at.1, renewed);

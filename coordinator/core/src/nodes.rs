@@ -82,6 +82,9 @@ pub(crate) struct Node {
     pub(crate) lease_until_ns: u64,
     /// When that is looked at next.
     pub(crate) due_ns: u64,
+    /// By its own clock its lease has ended: nothing is posted until it is renewed, or each of its
+    /// refusals would count against the same request.
+    pub(crate) lapsed: bool,
     pub(crate) lanes: [Window; 2],
     /// Parts of split files under way on each core.
     pub(crate) core_parts: Vec<u32>,
@@ -111,7 +114,12 @@ impl Node {
     pub(crate) fn has_room(&self, lane: Lane) -> bool {
         let window = &self.lanes[lane as usize];
         let orders = WINDOW_ORDERS * u32::from(self.cores.max(1));
-        self.connection.is_some() && window.orders < orders && window.items < WINDOW_ITEMS
+        self.may_act() && window.orders < orders && window.items < WINDOW_ITEMS
+    }
+
+    /// Whether it takes orders, as far as is known.
+    pub(crate) fn may_act(&self) -> bool {
+        self.connection.is_some() && !self.lapsed
     }
 
     pub(crate) fn credit(&mut self, core: u16, bytes: u64) {

@@ -74,6 +74,7 @@ impl Coordinator {
     pub(crate) fn order_done(&mut self, node: NodeId, it: OrderDone) {
         let Some(order) = self.order_of(node, it.epoch.0, it.order.0) else { return };
         for result in it.results.0 {
+            self.note_lapse(node, result.reason);
             self.item_done(order, result);
         }
         self.end_order_if_done(order);
@@ -195,7 +196,16 @@ impl Coordinator {
 
     pub(crate) fn order_refused(&mut self, node: NodeId, it: &OrderRefused) {
         let Some(order) = self.order_of(node, it.epoch.0, it.order.0) else { return };
+        self.note_lapse(node, it.reason);
         self.fail_order(order, it.reason, &it.text);
+    }
+
+    fn note_lapse(&mut self, node: NodeId, reason: Reason) {
+        if reason == Reason::LEASE_ENDED
+            && let Some(own) = self.nodes.get_mut(slot_of(node))
+        {
+            own.lapsed = true;
+        }
     }
 
     /// Answers all that is left of an order.

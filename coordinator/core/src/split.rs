@@ -281,7 +281,7 @@ impl Coordinator {
         let able = self
             .nodes
             .iter()
-            .filter(|(_, node)| node.connection.is_some() && node.reaches(state.file_system));
+            .filter(|(_, node)| node.may_act() && node.reaches(state.file_system));
         let own = self.setup.name.as_str();
         // Of equals, the coordinator's own node last: it has something else to do.
         let cores = able.flat_map(|(slot, node)| {

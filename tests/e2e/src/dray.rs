@@ -53,7 +53,6 @@ pub fn command(program: &Path) -> Command {
 }
 
 /// What a run left.
-#[derive(Debug)]
 pub struct Output {
     /// The command line, for messages.
     pub line: String,
@@ -62,6 +61,14 @@ pub struct Output {
     pub signal: Option<i32>,
     pub stdout: Vec<u8>,
     pub stderr: String,
+}
+
+impl std::fmt::Debug for Output {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { line, code, signal, stdout, stderr } = self;
+        let stdout = String::from_utf8_lossy(stdout);
+        write!(f, "{line}: code {code:?}, signal {signal:?}\n{stdout}\n{stderr}")
+    }
 }
 
 impl Output {

@@ -15,8 +15,9 @@ struct Tool {
 /// The client of etcd is made from etcd's own description of its protocol when it is built.
 const PROTOC: &str = "protoc";
 
-/// Features that build what uses etcd.
-const ETCD: [&str; 2] =
+/// Features that build what uses etcd: the product, and all there is.
+const ETCD: [&str; 2] = ["--features", "dray-cli/etcd,dray-node/etcd"];
+const ETCD_ALL: [&str; 2] =
     ["--features", "dray-cli/etcd,dray-node/etcd,dray-store/etcd,dray-bench/etcd,dray-e2e/etcd"];
 
 const TOOLS: [Tool; 11] = [
@@ -52,13 +53,19 @@ pub(crate) fn is_root() -> bool {
     std::fs::metadata("/proc/self").is_ok_and(|stat| stat.uid() == 0)
 }
 
-/// What to build beside the usual, as far as this machine can; says what it cannot.
+/// What to build beside the usual in the whole workspace, as far as this machine can; says what
+/// it cannot.
 pub(crate) fn features() -> &'static [&'static str] {
     if found(PROTOC) {
-        return &ETCD;
+        return &ETCD_ALL;
     }
     println!("without etcd, which is neither built nor tested: no {PROTOC}");
     &[]
+}
+
+/// The same of the two programs.
+pub(crate) fn product_features() -> &'static [&'static str] {
+    if features().is_empty() { &[] } else { &ETCD }
 }
 
 /// Installs what is missing where that is possible. Never fails: tests that lack a tool say so

@@ -4,6 +4,7 @@
 mod args;
 mod bench;
 mod check;
+mod failover;
 mod fuzz;
 mod host;
 mod loops;
@@ -27,6 +28,8 @@ usage: cargo xtask <task>
   crash [--rounds N]                 long form of the kill -9 test (500 rounds)
   cluster [--files N] [--gib N]      three nodes in network namespaces over shared LUNs: 20,000
                                      files and one of 8 GiB archived, released, restored, compared
+  failover [--rounds N] [--out FILE] three nodes over an etcd of three, each fault 50 times under
+                                     load; FILE gets how long the work stood still, as JSON
   sim [--rounds N]                   long form of the simulation (1000 seeds)
   sim --cluster [--seeds N] [--scenario NAME]
                                      the whole cluster simulated: N seeds of each scenario (1000)
@@ -55,6 +58,7 @@ fn main() -> ExitCode {
         "test" => test::run(args),
         "crash" => rounds::crash(args),
         "cluster" => rounds::cluster(args),
+        "failover" => failover::run(args),
         "sim" => rounds::sim(args),
         "bench" => bench::run(args),
         "fuzz" => fuzz::run(args),

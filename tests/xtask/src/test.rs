@@ -50,7 +50,7 @@ pub(crate) fn run(mut args: Args) -> Result<()> {
 /// Builds the `dray` that end-to-end tests run.
 pub(crate) fn build_product() -> Result<PathBuf> {
     let packages = ["build", "--release", "-p", "dray-cli", "-p", "dray-node", "--locked"];
-    run::step(run::cargo(packages).args(machine::features()))?;
+    run::step(run::cargo(packages).args(machine::product_features()))?;
     let program = run::target_folder()?.join("release/dray");
     if !program.is_file() {
         bail!("the release build left no program named dray");

@@ -100,7 +100,7 @@ fn a_node_that_refuses_for_its_own_reasons_is_passed_over() {
     let session = all.session(client);
     let (node, _) = all.node("a", 1);
     all.submit(client, session, ARCHIVE, vec![item(1, 1)]);
-    for reason in [Reason::LEASE_ENDED, Reason::OLD_EPOCH] {
+    for reason in [Reason::OLD_EPOCH, Reason::BUSY] {
         let order = all.orders(node).remove(0);
         let refused = OrderRefused {
             epoch: order.epoch,
@@ -120,6 +120,29 @@ fn a_node_that_refuses_for_its_own_reasons_is_passed_over() {
     all.tell(node, refused);
     let outcomes = all.outcomes(client);
     assert_eq!((outcomes[0].status, outcomes[0].reason), (Status::FAILED, Reason::NO_RIGHT));
+}
+
+#[test]
+fn a_node_whose_lease_has_ended_gets_nothing_until_it_is_renewed() {
+    let mut all = Parties::new();
+    let client = all.client();
+    let session = all.session(client);
+    let (node, _) = all.node("a", 1);
+    all.submit(client, session, ARCHIVE, vec![item(1, 1)]);
+    for _ in 0..3 {
+        let order = all.orders(node).remove(0);
+        let refused = OrderRefused {
+            epoch: order.epoch,
+            order: order.order,
+            reason: Reason::LEASE_ENDED,
+            ..OrderRefused::default()
+        };
+        all.tell(node, refused);
+        all.sleep(10 * MS);
+        assert!(all.orders(node).is_empty());
+        all.tell(node, Renew { epoch: order.epoch, ..Renew::default() });
+    }
+    assert!(all.outcomes(client).is_empty());
 }
 
 #[test]

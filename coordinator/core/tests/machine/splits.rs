@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use dray_core::Setup;
 use dray_wire::messages::*;
-use dray_wire::{List, Status, Step};
+use dray_wire::{List, Reason, Status, Step};
 
 use crate::parties::*;
 
@@ -102,4 +102,30 @@ fn a_part_that_fails_fails_the_file_and_a_cancel_stops_it() {
         assert_eq!((outcomes.len(), outcomes[0].status), (1, status));
         assert_eq!(all.core.open_requests(), 0);
     }
+}
+
+#[test]
+fn a_node_whose_lease_has_ended_gets_no_parts() {
+    let mut all = Parties::with(setup());
+    let client = all.client();
+    let session = all.session(client);
+    let nodes: Vec<u32> = ["a", "b"].iter().map(|name| all.node(name, 1).0).collect();
+    all.submit(client, session, ARCHIVE, vec![item(1, 8 << 20)]);
+    for node in &nodes {
+        for order in all.orders(*node) {
+            all.finish(*node, &order, Status::DONE);
+        }
+    }
+    for order in all.orders(nodes[0]) {
+        let refused = OrderRefused {
+            epoch: order.epoch,
+            order: order.order,
+            reason: Reason::LEASE_ENDED,
+            ..OrderRefused::default()
+        };
+        all.tell(nodes[0], refused);
+    }
+    assert!(all.orders(nodes[0]).is_empty());
+    all.settle(&nodes[1..]);
+    assert_eq!(all.outcomes(client)[0].status, Status::DONE);
 }
