@@ -278,10 +278,8 @@ impl Coordinator {
         if state.phase != Phase::Moving || state.to_do.is_empty() {
             return false;
         }
-        let able = self
-            .nodes
-            .iter()
-            .filter(|(_, node)| node.may_act() && node.reaches(state.file_system));
+        let able =
+            self.nodes.iter().filter(|(_, node)| node.may_act() && node.reaches(state.file_system));
         let own = self.setup.name.as_str();
         // Of equals, the coordinator's own node last: it has something else to do.
         let cores = able.flat_map(|(slot, node)| {

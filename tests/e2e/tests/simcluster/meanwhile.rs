@@ -47,11 +47,10 @@ impl Shared {
             cluster.node_dies(node);
             return;
         }
-        let events =
-            if loose && cluster.random.below(3) == 0 { cluster.random.below(5) } else { 0 };
+        let waits = loose && cluster.random.below(3) == 0;
         drop(cluster);
-        for _ in 0..events {
-            self.step();
+        if waits {
+            self.time_passes(node, 5, 4);
         }
         let mut cluster = self.lock();
         if data && changes(step.operation) && cluster.nodes[node].life == life {
@@ -64,18 +63,19 @@ impl Shared {
 
     /// Asked by the mover before it changes something: time passes, and then the truth is told.
     pub(crate) fn meanwhile(&self, node: usize, life: u64) -> bool {
+        self.time_passes(node, 10, 1);
+        let cluster = self.lock();
+        cluster.nodes[node].life == life && cluster.may_act(node)
+    }
+
+    /// Fewer than `most` things happen to others; one time in so many, a node may be stopped.
+    fn time_passes(&self, node: usize, most: u64, one_in: u64) {
         let mut cluster = self.lock();
-        let events = cluster.random.below(10);
+        let events = cluster.random.below(most);
         let chance = cluster.scenario.faults.pause_in_step;
-        let paused = !cluster.calm && cluster.random.per_mille(chance);
-        if paused {
-            let until = cluster.now + cluster.random.between(200, 6000) * MS;
-            let now = cluster.now;
-            let paused_until = &mut cluster.nodes[node].paused_until;
-            if *paused_until <= now {
-                *paused_until = until;
-                cluster.counts_pause(until);
-            }
+        let stopped = cluster.random.below(one_in) == 0 && cluster.random.per_mille(chance);
+        if stopped && !cluster.calm {
+            cluster.stops(node);
         }
         let until = cluster.nodes[node].paused_until;
         drop(cluster);
@@ -83,12 +83,20 @@ impl Shared {
             self.step();
         }
         while self.lock().now < until && self.step() {}
-        let cluster = self.lock();
-        cluster.nodes[node].life == life && cluster.may_act(node)
     }
 }
 
 impl Cluster {
+    /// The process of a node is stopped, unless it is.
+    fn stops(&mut self, node: usize) {
+        let until = self.now + self.random.between(200, 6000) * MS;
+        let paused_until = &mut self.nodes[node].paused_until;
+        if *paused_until <= self.now {
+            *paused_until = until;
+            self.counts_pause(until);
+        }
+    }
+
     /// Whether a node may act, as its own clock tells it.
     pub(crate) fn may_act(&self, node: usize) -> bool {
         let careless = matches!(self.wrong, Wrong::LeaseIgnored | Wrong::NothingChecked);
