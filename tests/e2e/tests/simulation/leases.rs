@@ -1,7 +1,7 @@
 //! A node whose lease has ended while it moved something.
 
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
 use dray_archive::Archive;
@@ -82,22 +82,22 @@ fn a_file_in_parts_is_not_marked_under_a_lease_that_has_ended() {
     all(&scene, &sim).unwrap();
 }
 
-/// Its lease ends after it has asked so many times.
-struct Ending {
-    asks: AtomicU64,
-    ended: Arc<AtomicBool>,
-}
+/// Its lease may end, and it asks before each change.
+struct Ending(Arc<AtomicBool>);
 
 impl Watch for Ending {
     fn may_act(&self) -> bool {
-        let left = self.asks.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |n| n.checked_sub(1));
-        self.ended.fetch_or(left.is_err(), Ordering::SeqCst);
-        left.is_ok()
+        !self.0.load(Ordering::SeqCst)
     }
 
     fn failed(&self, _path: &Path, error: &Error) {
         assert!(matches!(error, Error::LeaseEnded { .. }), "{error}");
     }
+}
+
+/// A lease may end while one of these goes on.
+fn waits(operation: Operation) -> bool {
+    matches!(operation, Operation::Read | Operation::Flush | Operation::FlushFileSystem)
 }
 
 fn changes(operation: Operation) -> bool {
@@ -108,18 +108,20 @@ fn changes(operation: Operation) -> bool {
     )
 }
 
-/// Whoever has heard that its lease has ended changes nothing more. Whether it has heard.
-fn stops(scene: &Scene, sim: &Sim, what: Act, asks: u64) -> bool {
+/// The lease ends with the read or flush of this number: no change to a file follows. Whether it
+/// came to that.
+fn stops(scene: &Scene, sim: &Sim, what: Act, number: u64) -> bool {
     let ended = Arc::new(AtomicBool::new(false));
-    let late = Arc::clone(&ended);
+    let (ends, mut seen) = (Arc::clone(&ended), 0);
     // Those that were submitted before may be done after.
     sim.do_writes_first(true);
     sim.watch(move |_, step| {
         let changed = step.path.starts_with(DATA) && changes(step.operation);
-        assert!(!(changed && late.load(Ordering::SeqCst)), "{what:?}, {asks}: {step}");
+        assert!(!(changed && ends.load(Ordering::SeqCst)), "{what:?}, {number}: {step}");
+        seen += u64::from(waits(step.operation));
+        ends.fetch_or(seen > number, Ordering::SeqCst);
     });
-    let ending = Ending { asks: AtomicU64::new(asks), ended: Arc::clone(&ended) };
-    let run = Run { tally: &Tally::default(), watch: &ending };
+    let run = Run { tally: &Tally::default(), watch: &Ending(Arc::clone(&ended)) };
     try_act(sim, &scene.place, what, &run).unwrap();
     sim.unwatch();
     sim.do_writes_first(false);
@@ -129,24 +131,28 @@ fn stops(scene: &Scene, sim: &Sim, what: Act, asks: u64) -> bool {
 #[test]
 fn nothing_is_changed_under_a_lease_that_has_ended() {
     for scene in [Scene::small(1), Scene::pair(1, LARGE)] {
-        for what in [Act::Release, Act::Restore] {
-            let mut asks = 0;
+        for what in [Act::Archive, Act::Release, Act::Restore, Act::Remove] {
+            let before: &[Act] = match what {
+                Act::Archive => &[],
+                Act::Restore => &[Act::Archive, Act::Release],
+                _ => &[Act::Archive],
+            };
+            let mut number = 0;
             loop {
                 let sim = scene.start(1);
-                assert!(act(&sim, &scene.place, Act::Archive).is_clean());
-                sim.advance(LONG);
-                if what == Act::Restore {
-                    assert!(act(&sim, &scene.place, Act::Release).is_clean());
+                for act in before {
+                    assert!(crate::mover::act(&sim, &scene.place, *act).is_clean());
+                    sim.advance(LONG);
                 }
-                let ended = stops(&scene, &sim, what, asks);
+                let ended = stops(&scene, &sim, what, number);
                 // Others go on with what was left.
                 all(&scene, &sim).unwrap();
                 if !ended {
                     break;
                 }
-                asks += 1;
+                number += 1;
             }
-            assert!(asks > 1, "{what:?} never asks");
+            assert!(number > 1, "{what:?} reads and flushes nothing");
         }
     }
 }
