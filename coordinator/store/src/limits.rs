@@ -38,8 +38,12 @@ mod etcd {
     /// etcd refuses more than 128 operations in a transaction (`--max-txn-ops`).
     pub(crate) const ETCD_TXN_BLOCKS: usize = 100;
 
-    /// Blocks in an answer: gRPC clients refuse messages above 4 MiB.
-    pub(crate) const ETCD_PAGE_BLOCKS: i64 = 3;
+    /// Blocks asked for at once. Most are small, as a commit makes one, and a journal of thousands
+    /// has to be read before anything is posted.
+    pub(crate) const ETCD_PAGE_BLOCKS: i64 = 64;
+
+    /// Bytes of a message from etcd: so many blocks at their largest.
+    pub(crate) const ETCD_MESSAGE_BYTES: usize = (ETCD_PAGE_BLOCKS as usize + 1) * ETCD_TXN_BYTES;
 
     /// Compacting makes work in proportion to what it forgets, so how often does not matter much;
     /// this is small beside etcd's usual quota of 2 GiB.

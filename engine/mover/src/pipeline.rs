@@ -75,6 +75,11 @@ pub trait Work<R: Ring> {
         Ok(())
     }
 
+    /// Whether anything may be written now; asked just before writes are submitted.
+    fn may_write(&self) -> bool {
+        true
+    }
+
     /// Bytes are being written.
     fn sum(&mut self, _piece: &mut Self::Piece, _place: Place, _bytes: &[u8]) {}
 
@@ -144,6 +149,8 @@ pub struct Pipeline<'a, R: Ring, W: Work<R>> {
     active: Vec<Option<Active<W::Piece>>>,
     flights: Vec<Flight>,
     free: Vec<Slot>,
+    /// To be written, in whole or on.
+    ready: Vec<Slot>,
     passing: Vec<Slot>,
     /// Bytes per request.
     unit: u64,
@@ -167,6 +174,7 @@ impl<'a, R: Ring, W: Work<R>> Pipeline<'a, R, W> {
             active,
             flights: vec![FREE; slots as usize],
             free: (0..slots).rev().map(Slot).collect(),
+            ready: Vec::with_capacity(slots as usize),
             passing: Vec::with_capacity(slots as usize),
             unit,
             latency: Latency::default(),
@@ -188,6 +196,9 @@ impl<'a, R: Ring, W: Work<R>> Pipeline<'a, R, W> {
         };
         loop {
             self.fill();
+            if !self.queue_writes() {
+                continue;
+            }
             if self.free.len() == self.flights.len() {
                 debug_assert!(self.active.iter().all(Option::is_none));
                 return Ok((self.work, self.latency, self.retries));
@@ -339,9 +350,33 @@ impl<'a, R: Ring, W: Work<R>> Pipeline<'a, R, W> {
             return;
         }
         self.flights[slot.0 as usize].phase = Phase::Writing;
-        let at = active.lot.spans[flight.place.span].target + flight.place.offset;
-        self.ring.write(active.lot.target, at, slot, 0, flight.write);
+        self.ready.push(slot);
         self.passing.push(slot);
+    }
+
+    /// Queues what is to be written; false if nothing may be, and its pieces have failed.
+    fn queue_writes(&mut self) -> bool {
+        if self.ready.is_empty() {
+            return true;
+        }
+        let may_write = self.work.may_write();
+        while let Some(slot) = self.ready.pop() {
+            let flight = self.flights[slot.0 as usize];
+            let lot = self.lot(flight.active);
+            if !may_write {
+                let path = lot.target_path.to_path_buf();
+                self.fail(slot, Err(Error::LeaseEnded { path }));
+                continue;
+            }
+            let from = flight.moved / BLOCK as u32 * BLOCK as u32;
+            let at = lot.spans[flight.place.span].target + flight.place.offset + u64::from(from);
+            let target = lot.target;
+            self.ring.write(target, at, slot, from, flight.write - from);
+        }
+        if !may_write {
+            self.passing.clear();
+        }
+        may_write
     }
 
     fn sum_passing(&mut self) {
@@ -357,7 +392,7 @@ impl<'a, R: Ring, W: Work<R>> Pipeline<'a, R, W> {
         let flight = self.flights[slot.0 as usize];
         let lot = self.lot(flight.active);
         let at = lot.spans[flight.place.span].target + flight.place.offset;
-        let (target, path) = (lot.target, Arc::clone(&lot.target_path));
+        let path = Arc::clone(&lot.target_path);
         let resume = flight.moved / BLOCK as u32 * BLOCK as u32;
         let outcome = match result {
             Err(cause) if is_momentary(&cause) => Ok(resume),
@@ -370,8 +405,7 @@ impl<'a, R: Ring, W: Work<R>> Pipeline<'a, R, W> {
             Ok(moved) => {
                 self.retries += 1;
                 self.flights[slot.0 as usize].moved = moved;
-                let from = moved / BLOCK as u32 * BLOCK as u32;
-                self.ring.write(target, at + u64::from(from), slot, from, flight.write - from);
+                self.ready.push(slot);
             }
             Err(cause) => {
                 let fault = Err::<(), _>(cause).during_at(Operation::Write, &path, at);

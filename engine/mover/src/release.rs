@@ -178,8 +178,7 @@ fn release_file<F: Files>(
         return Ok(None);
     }
     let modified = if attribute.moving { record.modified } else { stat.modified };
-    run.may_act(path)?;
-    punch(files, &file, path, (&stat, from), &attribute, modified)?;
+    punch(files, &file, path, (&stat, from), &attribute, modified, run)?;
     files.unlease(&file).map_err(|cause| in_use(cause, path))?;
     Ok(Some(stat.allocated))
 }
@@ -220,6 +219,7 @@ fn punch<F: Files>(
     (stat, from): (&Stat, u64),
     attribute: &Attribute,
     modified: Time,
+    run: &Run<'_>,
 ) -> Result<()> {
     let capability = files.capability(file).during(Operation::ReadAttribute, path)?;
     let released = Attribute {
@@ -233,8 +233,11 @@ fn punch<F: Files>(
     };
     // Comparing may have taken longer than a lease is kept from a newcomer.
     files.has_lease(file).map_err(|cause| in_use(cause, path))?;
+    run.may_act(path)?;
     files.set_attribute(file, &released.encode()).during(Operation::WriteAttribute, path)?;
     files.sync(file).during(Operation::Flush, path)?;
+    // Who goes on when this lease has ended finds a release begun, as after a crash.
+    run.may_act(path)?;
     if let Err(cause) = files.has_lease(file) {
         files.set_attribute(file, &attribute.encode()).during(Operation::WriteAttribute, path)?;
         return Err(in_use(cause, path));

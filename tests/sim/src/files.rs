@@ -8,7 +8,7 @@ use dray_io::{Access, DirEntry, Files, Kind, Operation, Range, Stat, Time};
 
 use crate::change::{Change, Times};
 use crate::errors::{Errno, crashed};
-use crate::handle::{SimDir, SimFile, check_boot, need};
+use crate::handle::{SimDir, SimFile, need};
 use crate::image::{Id, Inode};
 use crate::journal::Scope;
 use crate::random::mix;
@@ -63,7 +63,7 @@ impl Files for Sim {
         out: &mut Vec<DirEntry>,
     ) -> io::Result<()> {
         let state = self.call(Operation::List, &dir.path)?;
-        check_boot(&state, dir.boot)?;
+        self.check(&state, dir.boot)?;
         let Some(inode) = state.live.inode(dir.id) else { return Ok(()) };
         let mut left: Vec<((u64, OsString), Id)> = inode
             .entries
@@ -155,7 +155,7 @@ impl Files for Sim {
             return Err(crashed());
         }
         let (mut state, verdict) = self.begin(intent);
-        check_boot(&state, file.boot)?;
+        self.check(&state, file.boot)?;
         check_direct(&state, file.open, at, bytes)?;
         write(&mut state, verdict, file.open, bytes, at)
     }

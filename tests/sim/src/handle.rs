@@ -7,7 +7,7 @@ use std::sync::{Arc, MutexGuard};
 
 use dray_io::{Access, Operation, Range};
 
-use crate::errors::{Errno, crashed};
+use crate::errors::Errno;
 use crate::image::Id;
 use crate::sim::{Intent, Sim};
 use crate::state::{Open, State};
@@ -69,21 +69,17 @@ impl Sim {
         let (state, verdict) =
             self.begin(Intent { operation, path: &file.path, id, range, ring: false });
         verdict?;
-        check_boot(&state, file.boot)?;
+        self.check(&state, file.boot)?;
         Ok(state)
     }
 
     pub(crate) fn opened(&self, state: &mut State, id: Id, access: Access, path: &Path) -> SimFile {
-        let handle = state.open(id, access);
-        let open = Open { id, access };
+        let open = Open { id, access, process: self.number() };
+        let handle = state.open(open);
         SimFile { sim: self.clone(), boot: state.boot, handle, open, path: path.into() }
     }
 }
 
 pub(crate) fn need(allowed: bool) -> io::Result<()> {
     if allowed { Ok(()) } else { Err(Errno::BadDescriptor.into()) }
-}
-
-pub(crate) fn check_boot(state: &State, boot: u64) -> io::Result<()> {
-    if state.boot == boot { Ok(()) } else { Err(crashed()) }
 }

@@ -18,6 +18,8 @@ pub struct Options {
     pub invisible_times: bool,
     /// Whether directories say what their entries are.
     pub entry_kinds: bool,
+    /// Whether writes on rings are done by the next wait after they were submitted, before reads.
+    pub prompt_writes: bool,
 }
 
 impl Default for Options {
@@ -32,6 +34,7 @@ impl Default for Options {
             short_unit: 512,
             invisible_times: false,
             entry_kinds: true,
+            prompt_writes: false,
         }
     }
 }

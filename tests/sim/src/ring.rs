@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use dray_io::{Aligned, Completion, Fixed, Operation, Range, Ring, RingCounters, Slot};
 
-use crate::handle::{SimFile, check_boot};
+use crate::handle::SimFile;
 use crate::sim::{Intent, Sim};
 use crate::state::{Open, State};
 use crate::transfer::{check_direct, read, write};
@@ -91,7 +91,7 @@ impl SimRing {
     fn enter(&mut self) {
         if !self.queued.is_empty() {
             self.counters.enters += 1;
-            let lost = self.sim.crashed();
+            let lost = self.sim.check(&self.sim.state(), self.boot).is_err() || self.sim.crashed();
             self.queued.iter_mut().for_each(|request| request.lost = lost);
             self.under_way.append(&mut self.queued);
         }
@@ -106,7 +106,7 @@ impl SimRing {
         let sim = self.sim.clone();
         let (mut state, verdict) =
             sim.begin(Intent { operation, path: &path, id: Some(open.id), range, ring: true });
-        let result = check_boot(&state, self.boot).and_then(|()| {
+        let result = sim.check(&state, self.boot).and_then(|()| {
             let closed = !state.handles.contains_key(&handle);
             assert!(!closed, "{} was closed with a request under way", path.display());
             self.transfer(&mut state, verdict, open, request)
@@ -177,8 +177,8 @@ impl Ring for SimRing {
         let intent = Intent { operation, path, id: Some(open.id), range: None, ring: false };
         let (state, verdict) = self.sim.begin(intent);
         verdict?;
-        check_boot(&state, file.boot)?;
-        check_boot(&state, self.boot)?;
+        self.sim.check(&state, file.boot)?;
+        self.sim.check(&state, self.boot)?;
         let free = self.files.iter().position(Option::is_none).unwrap_or_else(|| {
             self.files.push(None);
             self.files.len() - 1
@@ -193,8 +193,12 @@ impl Ring for SimRing {
         let attached = self.files.get_mut(file.0 as usize).and_then(Option::take);
         let attached = attached.expect("only an attached file is detached");
         let state = self.sim.state();
-        let open = state.boot != self.boot || state.handles.contains_key(&attached.handle);
-        assert!(open, "{} was closed before it was detached", attached.path.display());
+        let gone = self.sim.check(&state, self.boot).is_err();
+        assert!(
+            gone || state.handles.contains_key(&attached.handle),
+            "{} was closed before it was detached",
+            attached.path.display()
+        );
     }
 
     fn read(&mut self, file: Fixed, at: u64, slot: Slot, from: u32, len: u32) {
@@ -217,13 +221,17 @@ impl Ring for SimRing {
         if waiting == 0 {
             return Ok(());
         }
-        let count = 1 + self.sim.state().random.below(waiting);
+        let prompt = self.sim.state().options.prompt_writes;
+        let urgent = |request: &Request| prompt && request.write;
+        let writes = self.under_way.iter().filter(|request| urgent(request)).count();
+        let count = (1 + self.sim.state().random.below(waiting)).max(writes as u64);
         for _ in 0..count {
             let left = self.under_way.len() as u64;
-            let chosen = self.sim.state().random.below(left);
-            let request = self.under_way[chosen as usize];
+            let first = self.under_way.iter().position(urgent);
+            let chosen = first.unwrap_or_else(|| self.sim.state().random.below(left) as usize);
+            let request = self.under_way[chosen];
             let completion = self.complete(request);
-            self.under_way.swap_remove(chosen as usize);
+            self.under_way.swap_remove(chosen);
             done.push(completion);
         }
         Ok(())

@@ -20,11 +20,13 @@ use crate::tree::Tree;
 
 type Hook = Box<dyn FnOnce(&Sim) + Send>;
 type Watcher = Box<dyn FnMut(&Sim, &Step) + Send>;
+type Attendant = Arc<dyn Fn(&Sim, &Step) + Send + Sync>;
 
 #[derive(Default)]
 struct Hooks {
     at: Vec<(u64, Hook)>,
     watcher: Option<Watcher>,
+    attendant: Option<Attendant>,
 }
 
 struct Shared {
@@ -32,9 +34,13 @@ struct Shared {
     hooks: Mutex<Hooks>,
 }
 
-/// A simulated world. Clones are handles to the same one.
+/// A simulated world, as one of its processes sees it. Clones are handles to the same one.
 #[derive(Clone)]
-pub struct Sim(Arc<Shared>);
+pub struct Sim {
+    shared: Arc<Shared>,
+    /// 0 for whoever made the world.
+    process: u32,
+}
 
 impl fmt::Debug for Sim {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -62,7 +68,28 @@ impl Sim {
     }
 
     fn of(state: State) -> Self {
-        Self(Arc::new(Shared { state: Mutex::new(state), hooks: Mutex::default() }))
+        let shared = Shared { state: Mutex::new(state), hooks: Mutex::default() };
+        Self { shared: Arc::new(shared), process: 0 }
+    }
+
+    /// A further process of the machine, which can be killed by itself.
+    pub fn process(&self) -> Self {
+        let process = self.state().start();
+        Self { shared: Arc::clone(&self.shared), process }
+    }
+
+    /// Which process this is.
+    pub fn number(&self) -> u32 {
+        self.process
+    }
+
+    /// This process dies: what it holds is closed, and whatever it goes on to do fails.
+    pub fn kill(&self) {
+        self.state().kill(self.process);
+    }
+
+    pub(crate) fn check(&self, state: &State, boot: u64) -> io::Result<()> {
+        if state.boot == boot && !state.is_dead(self.process) { Ok(()) } else { Err(crashed()) }
     }
 
     /// The tree by a back door: not counted, never failing by plan. Changes made through it are
@@ -103,6 +130,16 @@ impl Sim {
 
     pub fn unwatch(&self) {
         self.hooks().watcher = None;
+    }
+
+    /// As [`watch`](Self::watch), but operations that the hook makes itself are attended, too.
+    pub fn attend(&self, attendant: impl Fn(&Self, &Step) + Send + Sync + 'static) {
+        self.hooks().attendant = Some(Arc::new(attendant));
+    }
+
+    /// Whether writes on rings are done by the next wait after they were submitted, before reads.
+    pub fn do_writes_first(&self, first: bool) {
+        self.state().options.prompt_writes = first;
     }
 
     /// Lets time pass: each operation takes less than a microsecond otherwise.
@@ -162,7 +199,7 @@ impl Sim {
     /// Counts an operation, runs what is hooked to it, and says whether it may go ahead.
     pub(crate) fn begin(&self, intent: Intent<'_>) -> (MutexGuard<'_, State>, io::Result<()>) {
         let mut state = self.state();
-        if state.crashed {
+        if state.crashed || state.is_dead(self.process) {
             return (state, Err(crashed()));
         }
         state.operations += 1;
@@ -177,6 +214,9 @@ impl Sim {
         drop(state);
         self.run_hooks(&step);
         let mut state = self.state();
+        if state.is_dead(self.process) {
+            return (state, Err(crashed()));
+        }
         let mut verdict = state.check_power();
         if verdict.is_ok() {
             verdict = state.plan.judge(&step);
@@ -197,7 +237,11 @@ impl Sim {
         let mut hooks = self.hooks();
         let due: Vec<_> = hooks.at.extract_if(.., |(number, _)| *number <= step.number).collect();
         let watcher = hooks.watcher.take();
+        let attendant = hooks.attendant.clone();
         drop(hooks);
+        if let Some(attendant) = attendant {
+            attendant(self, step);
+        }
         for (_, hook) in due {
             hook(self);
         }
@@ -209,11 +253,11 @@ impl Sim {
 
     // A test that panicked tells more than the poison it left behind.
     pub(crate) fn state(&self) -> MutexGuard<'_, State> {
-        self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.shared.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn hooks(&self) -> MutexGuard<'_, Hooks> {
-        self.0.hooks.lock().unwrap_or_else(PoisonError::into_inner)
+        self.shared.hooks.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -24,6 +24,7 @@ const NANOS: u64 = 1_000_000_000;
 pub(crate) struct Open {
     pub(crate) id: Id,
     pub(crate) access: Access,
+    pub(crate) process: u32,
 }
 
 #[derive(Debug, Clone)]
@@ -45,6 +46,9 @@ pub(crate) struct State {
     pub(crate) crashed: bool,
     /// Grows with each reboot; a handle of an earlier boot is worth nothing.
     pub(crate) boot: u64,
+    processes: u32,
+    /// Processes that were killed.
+    dead: BTreeSet<u32>,
     nanos: u64,
     handles_made: u64,
     ids_made: u64,
@@ -70,6 +74,8 @@ impl State {
             trace: Vec::new(),
             crashed: false,
             boot: 0,
+            processes: 0,
+            dead: BTreeSet::new(),
             nanos: 0,
             handles_made: 0,
             ids_made: 0,
@@ -103,6 +109,22 @@ impl State {
         for id in orphans {
             self.forget_if_unused(id);
         }
+    }
+
+    pub(crate) fn start(&mut self) -> u32 {
+        self.processes += 1;
+        self.processes
+    }
+
+    pub(crate) fn is_dead(&self, process: u32) -> bool {
+        self.dead.contains(&process)
+    }
+
+    pub(crate) fn kill(&mut self, process: u32) {
+        self.dead.insert(process);
+        let its = self.handles.iter().filter(|(_, open)| open.process == process);
+        let its: Vec<u64> = its.map(|(handle, _)| *handle).collect();
+        its.into_iter().for_each(|handle| self.close(handle));
     }
 
     pub(crate) fn end_leases(&mut self) {
@@ -169,9 +191,9 @@ impl State {
         Ok(id)
     }
 
-    pub(crate) fn open(&mut self, id: Id, access: Access) -> u64 {
+    pub(crate) fn open(&mut self, open: Open) -> u64 {
         self.handles_made += 1;
-        self.handles.insert(self.handles_made, Open { id, access });
+        self.handles.insert(self.handles_made, open);
         self.handles_made
     }
 

@@ -78,7 +78,7 @@ impl Tree {
             };
             truncate(state, id, 0);
             for (at, bytes) in stretches {
-                state.write(Open { id, access: Access::Write }, bytes, *at)?;
+                state.write(Open { id, access: Access::Write, process: 0 }, bytes, *at)?;
             }
             truncate(state, id, size);
             Ok(())
@@ -88,7 +88,7 @@ impl Tree {
     /// Overwrites a part, and grows the file if it ends before.
     pub fn overwrite(&self, path: impl AsRef<Path>, at: u64, bytes: &[u8]) {
         self.change_inode(path.as_ref(), |state, id| {
-            state.write(Open { id, access: Access::Write }, bytes, at)
+            state.write(Open { id, access: Access::Write, process: 0 }, bytes, at)
         });
     }
 

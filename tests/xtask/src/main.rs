@@ -31,6 +31,10 @@ usage: cargo xtask <task>
   failover [--rounds N] [--out FILE] three nodes over an etcd of three, each fault 50 times under
                                      load; FILE gets how long the work stood still, as JSON
   sim [--rounds N]                   long form of the simulation (1000 seeds)
+  sim --cluster [--seeds N] [--scenario NAME]
+                                     the whole cluster simulated: N seeds of each scenario (1000)
+  sim --cluster --seed N [--scenario NAME]
+                                     one seed, twice and compared, with all that happens in it
   bench [--out DIR] [--dry-run] [-- ARGS]
                                      runs the benchmarks, keeps results with their machine;
                                      ARGS go to each benchmark

@@ -10,8 +10,36 @@ pub(crate) fn crash(args: Args) -> Result<()> {
     long_form(args, "crash", "DRAY_CRASH_ROUNDS", 500)
 }
 
-pub(crate) fn sim(args: Args) -> Result<()> {
+pub(crate) fn sim(mut args: Args) -> Result<()> {
+    if args.flag("--cluster") {
+        return sim_cluster(args);
+    }
     long_form(args, "simulation", "DRAY_SIM_ROUNDS", 1000)
+}
+
+/// One seed is run twice, compared, and shown; many are run on all processors.
+fn sim_cluster(mut args: Args) -> Result<()> {
+    let seed = args.value::<u64>("--seed")?;
+    let seeds = args.value("--seeds")?.unwrap_or(1000_u64);
+    let scenario = args.value::<String>("--scenario")?;
+    args.done()?;
+    let mut command = run::cargo(["test", "--release", "-p", "dray-e2e", "--test", "simcluster"]);
+    command.args(["--locked", "--", "--nocapture", "--test-threads", "1"]);
+    match seed {
+        Some(seed) => {
+            command.args(["holds", "does_the_same"]).env("DRAY_SIM_SEED", seed.to_string());
+            command.env("DRAY_SIM_TRACE", "1");
+            println!("DRAY_SIM_SEED={seed}");
+        }
+        None => {
+            command.env("DRAY_SIM_SEEDS", seeds.to_string());
+            println!("DRAY_SIM_SEEDS={seeds}");
+        }
+    }
+    if let Some(scenario) = scenario {
+        command.env("DRAY_SIM_SCENARIO", scenario);
+    }
+    run::step(&mut command)
 }
 
 pub(crate) fn cluster(mut args: Args) -> Result<()> {

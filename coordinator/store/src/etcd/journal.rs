@@ -11,8 +11,8 @@ use super::head::{self, NotAHead};
 use super::members::Members;
 use crate::error::{Error, Result};
 use crate::frame;
-use crate::limits::ETCD_TXN_BLOCKS;
-use crate::limits::{ETCD_COMPACT_BYTES, ETCD_PAGE_BLOCKS, ETCD_PATIENCE, ETCD_TXN_BYTES};
+use crate::limits::{ETCD_COMPACT_BYTES, ETCD_MESSAGE_BYTES, ETCD_PAGE_BLOCKS, ETCD_PATIENCE};
+use crate::limits::{ETCD_TXN_BLOCKS, ETCD_TXN_BYTES};
 use crate::span::Span;
 use crate::store::{Block, Store};
 
@@ -174,7 +174,8 @@ impl Etcd {
     fn page(&mut self, numbers: Range<u64>) -> Result<Vec<(u64, Vec<u8>)>> {
         let prefix = self.setup.key("journal/");
         let (from, end) = (self.setup.block_key(numbers.start), self.setup.block_key(numbers.end));
-        let asked = async |mut client: Client| {
+        let asked = async |client: Client| {
+            let mut client = client.kv_client().max_decoding_message_size(ETCD_MESSAGE_BYTES);
             let range = GetOptions::new().with_range(end.clone()).with_limit(ETCD_PAGE_BLOCKS);
             let range = range.with_sort(SortTarget::Key, SortOrder::Ascend);
             client.get(from.clone(), Some(range)).await

@@ -142,6 +142,7 @@ pub(super) fn commit<W: World>(
     let record = Record::File(Box::new(record));
     let locations = write_records(shared.world, shared.archive, &[record], volumes)?;
     let location = locations[0].ok_or_else(|| too_large(path))?;
+    shared.may_mark(path, stat.handle, location)?;
     let at = files.now();
     if let Err(error) = opened.compare(files) {
         shared.regret(stat.handle, location);

@@ -10,6 +10,7 @@ mod pieces;
 mod small;
 
 use std::collections::HashSet;
+use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use dray_archive::{
@@ -92,6 +93,12 @@ impl<'a, W: World> Shared<'a, W> {
     /// A file that was met under its first name is not on its way after all.
     pub(crate) fn forget(&self, handle: Handle) {
         lock(&self.links).remove(&handle);
+    }
+
+    /// Whether a file may still be marked: once its lease has ended somebody else may release it
+    /// between the comparison and the mark. If not, its manifest must not count.
+    pub(crate) fn may_mark(&self, path: &Path, handle: Handle, manifest: Location) -> Result<()> {
+        self.run.may_act(path).inspect_err(|_| self.regret(handle, manifest))
     }
 
     /// A manifest was written and must not count.

@@ -280,6 +280,7 @@ impl<'a, 'w, W: World> Hand<'a, 'w, W> {
         if stat.kind != Kind::File {
             return Ok(());
         }
+        self.shared.may_mark(path, stat.handle, location)?;
         let files = self.files();
         let at = files.now();
         let after = files.restat(file, stat).during(Operation::Stat, path)?;

@@ -31,7 +31,7 @@ impl<W: World> Batch<'_, '_, W> {
         let Some(wanted) = wanted(files, archive, &record, place, entry.range)? else {
             return Ok(None);
         };
-        target.begin(files, archive, &record, place)?;
+        target.begin(files, archive, &record, place, self.shared.run)?;
         let whole = Range::new(0, record.size);
         Stretch::new(files, 0, target, (record, place), wanted, whole).map(Some)
     }
@@ -40,11 +40,10 @@ impl<W: World> Batch<'_, '_, W> {
     fn finish(&self, stretch: &Stretch<W::Files>, written: Written) -> Result<u64> {
         let (files, archive) = (self.shared.world.files(), self.shared.archive);
         let bytes = written.bytes;
-        stretch.flush(files, written)?;
+        stretch.flush(files, written, self.shared.run)?;
         let (target, record) = (&stretch.target, &stretch.record);
         let (_, present) = target.goal(stretch.wanted);
-        self.shared.run.may_act(&target.path)?;
-        target.settle(files, archive, record, stretch.place, present)?;
+        target.settle(files, archive, record, stretch.place, present, self.shared.run)?;
         Ok(bytes)
     }
 }

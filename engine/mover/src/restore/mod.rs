@@ -5,6 +5,7 @@
 //! what is present now. Only missing ranges are ever written, and what stands in them before is
 //! checked to be nothing but the remains of a move of ours.
 
+mod fill;
 mod large;
 mod parts;
 mod pieces;

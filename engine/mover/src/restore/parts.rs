@@ -50,6 +50,7 @@ pub fn begin_restore<W: World>(
     world: &W,
     archive: &Archive<W::Files>,
     entry: &Entry,
+    run: &Run<'_>,
 ) -> Result<Begun<RestorePlan>> {
     const THERE: Begun<RestorePlan> = Begun::Nothing("on disk already");
     let files = world.files();
@@ -67,7 +68,7 @@ pub fn begin_restore<W: World>(
     // the parts have written is there.
     target.attribute.stamp = PackedTime::from(files.now_fine());
     let stamp = target.stamp(wanted)?;
-    target.begin(files, archive, &record, place)?;
+    target.begin(files, archive, &record, place, run)?;
     files.sync(&target.file).during(Operation::Flush, &target.path)?;
     Ok(Begun::Begun(RestorePlan { stamp, ranges }))
 }
@@ -97,7 +98,7 @@ pub fn finish_restore<W: World>(
     stamp: &RestoreStamp,
     run: &Run<'_>,
 ) -> Result<u64> {
-    run.counted(finish(world.files(), archive, entry, stamp))
+    run.counted(finish(world.files(), archive, entry, stamp, run))
 }
 
 fn finish<F: Files>(
@@ -105,6 +106,7 @@ fn finish<F: Files>(
     archive: &Archive<F>,
     entry: &Entry,
     stamp: &RestoreStamp,
+    run: &Run<'_>,
 ) -> Result<u64> {
     let mut target = Target::resume(files, entry, stamp)?;
     // Keeps newcomers out until the mark is set. What others did before goes unseen all the same,
@@ -117,7 +119,7 @@ fn finish<F: Files>(
         return Err(Error::Incomplete { path: target.path });
     }
     target.take_up(stamp);
-    target.settle(files, archive, &record, place, present)?;
+    target.settle(files, archive, &record, place, present, run)?;
     files.sync(&target.file).during(Operation::Flush, &target.path)?;
     Ok(ranges.iter().map(|range| range.len()).sum())
 }
@@ -145,7 +147,7 @@ impl<W: World> Batch<'_, '_, W> {
 
     fn finish(&self, stretch: &Stretch<W::Files>, written: Written) -> Result<u64> {
         let bytes = written.bytes;
-        stretch.flush(self.shared.world.files(), written)?;
+        stretch.flush(self.shared.world.files(), written, self.shared.run)?;
         Ok(bytes)
     }
 }

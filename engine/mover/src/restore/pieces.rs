@@ -13,6 +13,7 @@ use crate::archive::lock;
 use crate::cores::on_cores;
 use crate::error::{Error, Result};
 use crate::pipeline::{Lot, Place, Span, Tail, Work};
+use crate::tally::Run;
 
 /// Where stretches come from and go to.
 pub(super) trait Stretches<F: Files>: Sync {
@@ -72,11 +73,12 @@ impl<F: Files> Stretch<F> {
     }
 
     /// Writes what the rings could not, and makes all of it durable.
-    pub(super) fn flush(&self, files: &F, written: Written) -> Result<()> {
+    pub(super) fn flush(&self, files: &F, written: Written, run: &Run<'_>) -> Result<()> {
         let target = &self.target;
         files.set_direct(&target.file, false).during(Operation::Open, &target.path)?;
         target.check(files)?;
         for (at, bytes) in written.tails {
+            run.may_act(&target.path)?;
             files.write_at(&target.file, &bytes, at).during_at(
                 Operation::Write,
                 &target.path,
@@ -195,6 +197,7 @@ impl<W: World> Core<'_, '_, W> {
                 let why = "a present range does not end on a checksum block";
                 return Err(Error::BadAttribute { path: target.path.clone(), why });
             }
+            self.shared.run.may_act(&target.path)?;
             self.files().allocate(&target.file, blocks).during_at(
                 Operation::Allocate,
                 &target.path,
@@ -304,7 +307,6 @@ impl<W: World> Work<W::Ring> for Core<'_, '_, W> {
 
     /// Wrong data is never written, not even for a moment.
     fn check(&mut self, piece: &Piece<W::Files>, place: Place, bytes: &[u8]) -> Result<()> {
-        self.shared.run.may_act(&piece.stretch.target.path)?;
         let first = sum::sums_in(place.offset);
         let sums = &piece.sums[place.span][first..first + sum::sums_in(bytes.len() as u64)];
         match sum::first_bad_block(bytes, sums) {
@@ -317,6 +319,10 @@ impl<W: World> Work<W::Ring> for Core<'_, '_, W> {
             }
             .into()),
         }
+    }
+
+    fn may_write(&self) -> bool {
+        self.shared.run.watch.may_act()
     }
 
     fn sum(&mut self, piece: &mut Piece<W::Files>, _place: Place, bytes: &[u8]) {

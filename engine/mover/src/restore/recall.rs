@@ -5,8 +5,9 @@ use std::sync::Mutex;
 
 use dray_archive::Archive;
 use dray_io::limits::RECALL_INLINE;
-use dray_io::{Aligned, Context, Files, Operation, World};
+use dray_io::{Context, Files, Operation, World};
 
+use super::fill::fill;
 use super::large::{self, wanted};
 use super::settle::Target;
 use super::{RestoreOptions, Shared, Wanted};
@@ -56,10 +57,10 @@ pub fn recall<W: World>(
 
 impl<W: World> Shared<'_, W> {
     fn recall_all(&self, handful: &mut Vec<Entry>, large: &Mutex<Vec<Wanted>>) {
-        let (mut buffer, mut latency) = (Aligned::new(0), Latency::default());
+        let mut latency = Latency::default();
         while let Some(entry) = handful.pop() {
             let began = self.world.ticks();
-            match self.recall_one(&entry, &mut buffer) {
+            match self.recall_one(&entry) {
                 Ok(Recalled::Done(bytes)) => {
                     latency.record(self.world.ticks().saturating_sub(began));
                     self.run.moved(bytes);
@@ -80,7 +81,7 @@ impl<W: World> Shared<'_, W> {
         self.run.tally.add_files(&latency);
     }
 
-    fn recall_one(&self, entry: &Entry, buffer: &mut Aligned) -> Result<Recalled> {
+    fn recall_one(&self, entry: &Entry) -> Result<Recalled> {
         let (files, archive) = (self.world.files(), self.archive);
         if entry.range.is_none_or(|range| range.len() > RECALL_INLINE) {
             return Ok(Recalled::Large);
@@ -94,22 +95,10 @@ impl<W: World> Shared<'_, W> {
         if todo.is_empty() {
             return Ok(Recalled::Present);
         }
-        self.run.may_act(&target.path)?;
-        target.begin(files, archive, &record, place)?;
-        for range in &todo {
-            self.run.may_act(&target.path)?;
-            archive.read(files, &record, place, *range, buffer, &mut |at, bytes| {
-                files.write_at(&target.file, bytes, at).during_at(
-                    Operation::Write,
-                    &target.path,
-                    at,
-                )?;
-                Ok(())
-            })?;
-        }
+        target.begin(files, archive, &record, place, self.run)?;
+        fill(files, archive, &target, (&record, place), &todo, self.run)?;
         files.sync(&target.file).during(Operation::Flush, &target.path)?;
-        self.run.may_act(&target.path)?;
-        target.settle(files, archive, &record, place, present)?;
+        target.settle(files, archive, &record, place, present, self.run)?;
         Ok(Recalled::Done(todo.iter().map(|range| range.len()).sum()))
     }
 }

@@ -12,6 +12,7 @@ use crate::feed::Entry;
 use crate::release::open_to_move;
 use crate::standing::{Seen, Standing, attribute, mark_archived, standing};
 use crate::steps::RestoreStamp;
+use crate::tally::Run;
 
 /// A file that data is coming back to.
 pub(crate) struct Target<F: Files> {
@@ -130,6 +131,7 @@ impl<F: Files> Target<F> {
         archive: &Archive<F>,
         record: &FileRecord,
         place: (u32, u64),
+        run: &Run<'_>,
     ) -> Result<()> {
         if self.before.allocated > 0 {
             let whole = Range::new(0, record.size);
@@ -139,6 +141,7 @@ impl<F: Files> Target<F> {
         // so that the file counts as changed when it is all there.
         let moving = !self.touched;
         let begun = Attribute { moving, remains: true, ..self.attribute.clone() };
+        run.may_act(&self.path)?;
         files
             .set_attribute(&self.file, &begun.encode())
             .during(Operation::WriteAttribute, &self.path)?;
@@ -187,6 +190,7 @@ impl<F: Files> Target<F> {
         record: &FileRecord,
         place: (u32, u64),
         present: Option<RangeSet>,
+        run: &Run<'_>,
     ) -> Result<()> {
         let path = &self.path;
         let now = self.check(files)?;
@@ -199,6 +203,7 @@ impl<F: Files> Target<F> {
                 return Err(Error::Overwritten { path: path.clone() });
             }
         }
+        run.may_act(path)?;
         if now.mode != self.before.mode || self.capability.is_some() {
             files
                 .set_privileges(&self.file, self.before.mode, self.capability.as_deref())

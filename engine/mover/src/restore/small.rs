@@ -7,6 +7,7 @@ use dray_archive::{Extent, FileRecord, Record};
 use dray_io::limits::{BLOCK, PACK_BYTES, PACK_FILES};
 use dray_io::{Aligned, Context, Files, Handle, Operation, Range, World, blocks_up, sum};
 
+use super::fill::fill;
 use super::settle::Target;
 use super::{Shared, Wanted};
 use crate::archive::lock;
@@ -97,10 +98,8 @@ impl<W: World> Hand<'_, '_, W> {
             let path = &member.target.path;
             let place = (member.target.attribute.manifest.volume, member.segment);
             let archive = self.shared.archive;
-            let settled =
-                self.shared.run.may_act(path).and_then(|()| {
-                    member.target.settle(files, archive, &member.record, place, None)
-                });
+            let (record, run) = (&member.record, self.shared.run);
+            let settled = member.target.settle(files, archive, record, place, None, run);
             match settled {
                 Ok(()) => {
                     self.latency.record(self.shared.world.ticks().saturating_sub(began));
@@ -239,7 +238,6 @@ impl<W: World> Hand<'_, '_, W> {
     /// Verifies and writes the missing ranges of one file.
     fn write(&mut self, member: &mut Member<W::Files>, window: Option<Range>) -> Result<()> {
         let (files, archive) = (self.shared.world.files(), self.shared.archive);
-        self.shared.run.may_act(&member.target.path)?;
         let place = (member.target.attribute.manifest.volume, member.segment);
         let Member { target, record, .. } = member;
         let in_window = |extent: &Extent| {
@@ -251,7 +249,7 @@ impl<W: World> Hand<'_, '_, W> {
             && record.parts.is_empty()
             && record.extents.iter().all(in_window);
         if !dense {
-            target.begin(files, archive, record, place)?;
+            target.begin(files, archive, record, place, self.shared.run)?;
             return self.write_slowly(target, record, place, &todo);
         }
         let low = window.map_or(0, |window| window.start);
@@ -262,11 +260,11 @@ impl<W: World> Hand<'_, '_, W> {
         for extent in &record.extents {
             if sum::first_bad_block(bytes(extent), &extent.sums).is_some() {
                 // Read again by itself, which also names what is wrong.
-                target.begin(files, archive, record, place)?;
+                target.begin(files, archive, record, place, self.shared.run)?;
                 return self.write_slowly(target, record, place, &todo);
             }
         }
-        target.begin(files, archive, record, place)?;
+        target.begin(files, archive, record, place, self.shared.run)?;
         for extent in &record.extents {
             let at = extent.range.start;
             files.write_at(&target.file, bytes(extent), at).during_at(
@@ -286,19 +284,7 @@ impl<W: World> Hand<'_, '_, W> {
         todo: &[Range],
     ) -> Result<()> {
         let (files, archive) = (self.shared.world.files(), self.shared.archive);
-        let mut buffer = Aligned::new(0);
-        for range in todo {
-            self.shared.run.may_act(&target.path)?;
-            archive.read(files, record, place, *range, &mut buffer, &mut |at, bytes| {
-                files.write_at(&target.file, bytes, at).during_at(
-                    Operation::Write,
-                    &target.path,
-                    at,
-                )?;
-                Ok(())
-            })?;
-        }
-        Ok(())
+        fill(files, archive, target, (record, place), todo, self.shared.run)
     }
 
     /// Makes what was written durable, once per file system.

@@ -71,7 +71,9 @@ fn begin(shared: &Shared, archive: usize, task: &Task) -> ItemResult {
             Begun::Begun(stamp) => Ok(stamp.encode()),
         })
     } else {
-        let begun = begin_restore(&shared.machine, &shared.archives[archive], &task.entry);
+        let run = Run { tally: &shared.tally, watch: &Quiet(shared) };
+        let archive = &shared.archives[archive];
+        let begun = begin_restore(&shared.machine, archive, &task.entry, &run);
         begun.map(|begun| match begun {
             Begun::Nothing(why) => Err(why),
             Begun::Begun(plan) => Ok(plan.stamp.encode()),

@@ -15,6 +15,7 @@ mod damage;
 mod devices;
 mod faults;
 mod lazy;
+mod leases;
 mod lists;
 mod mover;
 mod nodes;

@@ -79,7 +79,12 @@ pub(crate) fn act(sim: &Sim, place: &VolumePlace, what: Act) -> Outcome {
     Outcome { ended, ..listener.0.into_inner().unwrap() }
 }
 
-fn try_act(sim: &Sim, place: &VolumePlace, what: Act, run: &Run<'_>) -> Result<(), Error> {
+pub(crate) fn try_act(
+    sim: &Sim,
+    place: &VolumePlace,
+    what: Act,
+    run: &Run<'_>,
+) -> Result<(), Error> {
     let tier = Archive::open(sim, place)?;
     let mut walk = Walk::new(sim, vec![PathBuf::from(DATA)], vec![PathBuf::from(ARCHIVE)]);
     let unit = UNIT;

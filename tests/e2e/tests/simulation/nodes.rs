@@ -108,7 +108,7 @@ impl<'a> Nodes<'a> {
     }
 
     pub(crate) fn begin_restore(&self, entry: &Entry) -> Result<RestorePlan> {
-        match begin_restore(self.sim, &self.tiers[0], entry)? {
+        match with_run(|run| begin_restore(self.sim, &self.tiers[0], entry, run))? {
             Begun::Begun(RestorePlan { stamp, ranges }) => {
                 let stamp = RestoreStamp::decode(&stamp.encode()).unwrap();
                 Ok(RestorePlan { stamp, ranges })
