@@ -186,6 +186,7 @@ open_enum! {
         NOT_COORDINATOR = 29 "not coordinator",
         NO_NODE_KNOWN = 30 "no node known",
         CONFLICT = 31 "conflict",
+        NO_SPACE = 32 "no space",
     }
 }
 

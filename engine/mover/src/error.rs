@@ -91,6 +91,16 @@ impl Error {
         }
     }
 
+    /// Whether there was no room, in the file or in the archive.
+    pub fn is_no_space(&self) -> bool {
+        use std::io::ErrorKind::{QuotaExceeded, StorageFull};
+        let full = |fault: &Fault| matches!(fault.cause.kind(), StorageFull | QuotaExceeded);
+        match self {
+            Self::Fault(fault) | Self::Archive(dray_archive::Error::Fault(fault)) => full(fault),
+            _ => false,
+        }
+    }
+
     /// Whether the operation may work later without anybody doing anything.
     pub fn is_transient(&self) -> bool {
         matches!(

@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 
 mod agent;
+mod ahead;
 pub mod config;
 mod daemon;
 #[cfg(feature = "etcd")]

@@ -6,11 +6,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use dray_client::{Client, Options, Pushed, Stream};
+use dray_io::Range;
 use dray_server::Server;
 use dray_wire::messages::{Event, Item, KIND_FILE, Outcome};
-use dray_wire::{Class, EventType, Message, RequestId, SessionId, Status, Token, Verb};
+use dray_wire::{Class, EventType, Message, Reason, RequestId, SessionId, Status, Token, Verb};
 use tokio::sync::mpsc;
 
+use crate::ahead::{Ahead, Plan};
 use crate::places::Places;
 
 /// Events fetched at once, and how long one waits for the first.
@@ -18,8 +20,19 @@ const EVENTS: u32 = 256;
 const WAIT: Duration = Duration::from_secs(30);
 /// After a refusal, before it is tried again.
 const AGAIN: Duration = Duration::from_secs(1);
-/// What a blocked reader gets when his data cannot be had.
+/// What a blocked reader gets when his data cannot be had; when it may be had later; and when there
+/// is no room for it: `docs/holder.md`.
 const EIO: u32 = 5;
+const EAGAIN: u32 = 11;
+const ENOSPC: u32 = 28;
+
+fn errno_of(reason: Reason) -> u32 {
+    match reason {
+        Reason::NO_SPACE => ENOSPC,
+        Reason::LATER | Reason::BUSY | Reason::LEASE_ENDED | Reason::NO_NODE => EAGAIN,
+        _ => EIO,
+    }
+}
 
 /// Events that mean that somebody waits for data.
 const BLOCKED: [EventType; 3] = [EventType::READ, EventType::WRITE, EventType::TRUNCATE];
@@ -95,6 +108,17 @@ async fn session_of(client: &Client, name: &str) -> dray_client::Result<SessionI
     }
 }
 
+/// Bytes of the file, if the source of the event has said so.
+//= docs/wire.md#w-39
+fn size_in(event: &Event) -> Option<u64> {
+    event.data.as_slice().try_into().map(u64::from_le_bytes).ok()
+}
+
+fn item_of(event: &Event, range: Range) -> Item {
+    let (offset, length) = (range.start, range.len());
+    Item { handle: event.handle, offset, length, kind: KIND_FILE, ..Item::default() }
+}
+
 /// Turns events into restores.
 async fn fetch(
     client: Client,
@@ -102,6 +126,7 @@ async fn fetch(
     (name, file_systems): (String, Vec<[u8; 16]>),
     asked: mpsc::UnboundedSender<(RequestId, Waiting)>,
 ) {
+    let mut ahead = Ahead::default();
     loop {
         let events = match client.events(session, EVENTS, WAIT).await {
             Ok(events) => events,
@@ -121,15 +146,24 @@ async fn fetch(
         if events.is_empty() {
             continue;
         }
-        let items = events.iter().map(|event| Item {
-            handle: event.handle,
-            offset: event.offset,
-            length: event.length,
-            kind: KIND_FILE,
-            ..Item::default()
-        });
-        let submitted =
-            client.submit(session, Class::BLOCKED, Verb::RESTORE, items.collect()).await;
+        let (mut now, mut then) = (Vec::new(), Vec::new());
+        for event in &events {
+            let wanted = Range::new(event.offset, event.offset.saturating_add(event.length));
+            let plan = match (event.event, size_in(event)) {
+                (EventType::READ, Some(size)) => ahead.plan(event.handle, wanted, size),
+                _ => Plan { now: wanted, then: None },
+            };
+            now.push(item_of(event, plan.now));
+            then.extend(plan.then.map(|range| item_of(event, range)));
+        }
+        let submitted = client.submit(session, Class::BLOCKED, Verb::RESTORE, now).await;
+        if !then.is_empty() {
+            // Nobody waits for it yet: if it is not had, the reader waits for it later.
+            let then = client.submit(session, Class::INTERACTIVE, Verb::RESTORE, then).await;
+            if let Err(error) = then {
+                tracing::debug!(%session, %error, "nothing is restored ahead");
+            }
+        }
         match submitted {
             Ok(requests) => {
                 for (request, event) in requests.into_iter().zip(events) {
@@ -140,7 +174,7 @@ async fn fetch(
             Err(error) => {
                 tracing::error!(%session, %error, "cannot order restores");
                 for event in events {
-                    let _ = client.respond(session, event.token, Err(EIO)).await;
+                    let _ = client.respond(session, event.token, Err(EAGAIN)).await;
                 }
             }
         }
@@ -184,9 +218,9 @@ fn answer(client: &Client, who: Waiting, outcome: &Outcome) {
     if !good {
         tracing::warn!(token = %who.token, reason = %outcome.reason, "{}", outcome.text);
     }
-    let client = client.clone();
+    let (client, reason) = (client.clone(), outcome.reason);
     tokio::spawn(async move {
-        let response = if good { Ok(()) } else { Err(EIO) };
+        let response = if good { Ok(()) } else { Err(errno_of(reason)) };
         if let Err(error) = client.respond(who.session, who.token, response).await {
             tracing::warn!(token = %who.token, %error, "cannot respond");
         }

@@ -6,6 +6,7 @@ mod bench;
 mod check;
 mod failover;
 mod fuzz;
+mod hammer;
 mod host;
 mod loops;
 mod machine;
@@ -44,6 +45,9 @@ usage: cargo xtask <task>
                                      --keep adds to tests/fuzz/corpus what reaches further
   memory [--files N] [--gib N] [--dir DIR] [--out FILE]
                                      peak memory by number of files and by size of a file
+  hammer [--minutes N] [--processes N] [--files N] [--fs ext4|xfs|btrfs]
+                                     32 processes access 5,000 files in every way for 20 minutes on
+                                     each file system while these are released, and drayd is killed
   loop-clean [--dry-run]             detaches loop devices and mounts left by tests below the
                                      temporary directory (TMPDIR)
   help                               this
@@ -62,6 +66,7 @@ fn main() -> ExitCode {
         "sim" => rounds::sim(args),
         "bench" => bench::run(args),
         "fuzz" => fuzz::run(args),
+        "hammer" => hammer::run(args),
         "memory" => memory::run(args),
         "loop-clean" => loops::clean(args),
         "help" | "--help" | "-h" => {

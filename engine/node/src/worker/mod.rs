@@ -13,6 +13,7 @@ use std::thread::JoinHandle;
 use dray_archive::Archive;
 use dray_fs::LinuxFiles;
 use dray_io::World;
+use dray_io::limits::RECALL_INLINE;
 use dray_mover::Tally;
 use dray_wire::messages::{ACCEPT_CONTENT, ItemResult, Order};
 use dray_wire::{Class, OrderId, Reason, Status, Step, Verb};
@@ -68,6 +69,13 @@ impl Shared {
         let cancelled = task.order.is_cancelled(task.index);
         cancelled.then(|| ended(Status::CANCELLED, Reason::CANCELLED, ""))
     }
+}
+
+/// Whether somebody waits for so little that it is not to wait behind anything large.
+fn is_recall(order: &Order, task: &Task) -> bool {
+    let blocked = order.class == Class::BLOCKED && order.verb == Verb::RESTORE;
+    let range = task.entry.range.filter(|range| range.len() <= RECALL_INLINE);
+    blocked && order.step == Step::WHOLE && range.is_some()
 }
 
 /// A lane has a thread of its own.
@@ -170,20 +178,24 @@ impl Worker {
             }
         }
         for (archive, tasks) in by_archive {
-            self.pass_on(&order, archive, tasks);
+            let (soon, rest) = tasks.into_iter().partition(|task| is_recall(&order, task));
+            for (tasks, soon) in [(soon, true), (rest, false)] {
+                self.pass_on(&order, archive, tasks, soon);
+            }
         }
     }
 
-    fn pass_on(&mut self, order: &Order, archive: usize, tasks: Vec<Task>) {
+    fn pass_on(&mut self, order: &Order, archive: usize, tasks: Vec<Task>, soon: bool) {
+        if tasks.is_empty() {
+            return;
+        }
         let cores = self.shared.machine.core_count();
         let urgency = if order.class.0 < 2 { Urgency::Urgent } else { Urgency::Bulk };
         let accept_content = order.flags & ACCEPT_CONTENT != 0;
         let duty = match order.verb {
             Verb::ARCHIVE => Some(Duty::Archive),
             Verb::RELEASE => Some(Duty::Release),
-            Verb::RESTORE if order.class == Class::BLOCKED && order.step == Step::WHOLE => {
-                Some(Duty::Recall)
-            }
+            Verb::RESTORE if soon => Some(Duty::Recall),
             Verb::RESTORE => Some(Duty::Restore),
             Verb::REMOVE => Some(Duty::Remove { accept_content }),
             _ => None,

@@ -129,6 +129,7 @@ pub(crate) fn failed(error: &dray_mover::Error) -> ItemResult {
     let reason = match error {
         Error::AnotherFile { .. } => Reason::WRONG_FILE,
         Error::LeaseEnded { .. } => Reason::LEASE_ENDED,
+        other if other.is_no_space() => Reason::NO_SPACE,
         Error::Archive(Archive::Damaged { .. } | Archive::DamagedData { .. }) => Reason::DAMAGE,
         Error::Archive(Archive::AllInUse { .. }) => Reason::LATER,
         other if other.is_transient() => Reason::LATER,

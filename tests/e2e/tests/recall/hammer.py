@@ -1,0 +1,167 @@
+"""One process of the hammer: accesses files in every way, and compares with what it knows.
+
+Usage: hammer.py DIRECTORY NUMBER OF FILES SECONDS
+
+Files are made of blocks that say which file, block and version they are. Those whose number leaves
+NUMBER when divided by OF belong to this process, which alone changes them and knows every byte.
+Blocks of others must merely be theirs: one of zeros has been lost.
+"""
+
+import hashlib
+import mmap
+import os
+import random
+import struct
+import subprocess
+import sys
+import time
+
+BLOCK = 4096
+
+
+def block(number, index, version):
+    """The content of one block."""
+    head = struct.pack("<8sIII", b"hammered", number, index, version)
+    body = hashlib.sha256(head).digest()
+    return (head + body * (BLOCK // len(body)))[:BLOCK]
+
+
+class Own:
+    """A file of this process."""
+
+    def __init__(self, directory, number, chance):
+        self.path = os.path.join(directory, "f%d" % number)
+        self.number = number
+        usual = chance.choice([2, 5, 17, 40, 300 if number % 50 == 0 else 9])
+        self.versions = [1] * usual
+        self.usual = usual
+
+    def content(self, first=0, last=None):
+        """The bytes of these blocks."""
+        known = list(enumerate(self.versions))[first:last]
+        return b"".join(block(self.number, index, version) for index, version in known)
+
+    def check(self, got, first, last, how):
+        """Fails if other bytes were got."""
+        wanted = self.content(first, last)
+        if got == wanted:
+            return
+        at = next((i for i, pair in enumerate(zip(got, wanted)) if pair[0] != pair[1]), -1)
+        zeros = got[at:at + 16].count(0)
+        sys.exit("%s by %s: %d of %d bytes, differs at %d, %d of 16 there are zeros"
+                 % (self.path, how, len(got), len(wanted), first * BLOCK + at, zeros))
+
+    def make(self):
+        with open(self.path, "wb") as file:
+            file.write(self.content())
+
+    def read(self, _chance):
+        with open(self.path, "rb") as file:
+            self.check(file.read(), 0, None, "read")
+
+    def read_part(self, chance):
+        first = chance.randrange(len(self.versions))
+        last = chance.randint(first + 1, len(self.versions))
+        with open(self.path, "rb", buffering=0) as file:
+            got = os.pread(file.fileno(), (last - first) * BLOCK, first * BLOCK)
+        self.check(got, first, last, "pread")
+
+    def map(self, _chance):
+        with open(self.path, "rb") as file:
+            with mmap.mmap(file.fileno(), 0, prot=mmap.PROT_READ) as mapped:
+                self.check(mapped[:], 0, None, "mmap")
+
+    def map_to_write(self, chance):
+        index = chance.randrange(len(self.versions))
+        with open(self.path, "r+b") as file:
+            with mmap.mmap(file.fileno(), 0) as mapped:
+                self.versions[index] += 1
+                changed = block(self.number, index, self.versions[index])
+                mapped[index * BLOCK:(index + 1) * BLOCK] = changed
+                mapped.flush()
+
+    def write(self, chance):
+        index = chance.randrange(len(self.versions))
+        self.versions[index] += 1
+        with open(self.path, "r+b", buffering=0) as file:
+            changed = block(self.number, index, self.versions[index])
+            os.pwrite(file.fileno(), changed, index * BLOCK)
+
+    def cut(self, chance):
+        self.versions = self.versions[:chance.randint(1, len(self.versions))]
+        os.truncate(self.path, len(self.versions) * BLOCK)
+
+    def append(self, chance):
+        if len(self.versions) >= 2 * self.usual:
+            return
+        more = chance.randint(1, 4)
+        first = len(self.versions)
+        self.versions += [chance.randint(2, 1000) for _ in range(more)]
+        with open(self.path, "ab", buffering=0) as file:
+            file.write(self.content(first))
+
+    def replace(self, chance):
+        version = chance.randint(2, 1000)
+        self.versions = [version] * self.usual
+        with open(self.path, "wb") as file:
+            file.write(self.content())
+
+    def clone(self, _chance):
+        copy = self.path + ".copy"
+        subprocess.run(["cp", "--reflink=auto", self.path, copy], check=True)
+        with open(copy, "rb") as file:
+            self.check(file.read(), 0, None, "cp")
+        os.unlink(copy)
+
+
+def look_at_other(directory, files, chance):
+    """Reads a part of anybody's file."""
+    number = chance.randrange(files)
+    path = os.path.join(directory, "f%d" % number)
+    with open(path, "rb", buffering=0) as file:
+        index = chance.randrange(max(1, os.fstat(file.fileno()).st_size // BLOCK))
+        got = os.pread(file.fileno(), BLOCK, index * BLOCK)
+    # It may be shorter by now.
+    if got and got[:16] != block(number, index, 1)[:16]:
+        sys.exit("%s: block %d begins with %r" % (path, index, got[:16]))
+
+
+def execute(program):
+    """Runs a program that may be released."""
+    run = subprocess.run([program, "ran"], check=True, stdout=subprocess.PIPE)
+    if run.stdout != b"ran\n":
+        sys.exit("%s said %r" % (program, run.stdout))
+
+
+def main():
+    directory, number, of, files, seconds = sys.argv[1], *map(int, sys.argv[2:])
+    chance = random.Random(number)
+    own = [Own(directory, it, chance) for it in range(number, files, of)]
+    for it in own:
+        it.make()
+    program = os.path.join(directory, "program%d" % number)
+    with open("/bin/echo", "rb") as source, open(program, "wb") as target:
+        target.write(source.read())
+    os.chmod(program, 0o755)
+    open(os.path.join(directory, "..", "ready%d" % number), "w").close()
+    while not os.path.exists(os.path.join(directory, "..", "go")):
+        time.sleep(0.05)
+    # Reading most of the time, so that files stay as they were archived and are released.
+    ways = [Own.read] * 6 + [Own.read_part] * 12 + [Own.map] * 3 + [
+        Own.map_to_write, Own.write, Own.write, Own.cut, Own.append, Own.append, Own.replace,
+        Own.clone]
+    until = time.monotonic() + seconds
+    count = 0
+    while time.monotonic() < until:
+        chance.choice(ways)(chance.choice(own), chance)
+        look_at_other(directory, files, chance)
+        if count % 50 == 0:
+            execute(program)
+        count += 1
+    for it in own:
+        it.read(chance)
+    print(count)
+
+
+if __name__ == "__main__":
+    main()
