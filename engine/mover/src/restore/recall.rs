@@ -16,9 +16,10 @@ use crate::feed::{Entry, Feed, Queue};
 use crate::tally::{Latency, Run};
 
 /// Restores what `feed` names, for those who wait for it, with blocking calls: meant for ranges up
-/// to [`RECALL_INLINE`](dray_io::limits::RECALL_INLINE). Unlike a restore it comes back before what
-/// it did is durable: a crash ends those who have seen the data, too, and leaves a file whose ranges
-/// are restored again.
+/// to [`RECALL_INLINE`](dray_io::limits::RECALL_INLINE).
+///
+/// Unlike a restore it comes back before what it did is durable: a crash ends those who have seen
+/// the data, too, and leaves a file whose ranges are restored again.
 pub fn recall<W: World>(
     world: &W,
     archive: &Archive<W::Files>,
