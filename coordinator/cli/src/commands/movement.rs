@@ -6,6 +6,7 @@ use clap::Args;
 use dray_fs::LinuxFiles;
 use dray_io::Range;
 use dray_mover::Tally;
+use dray_node::config::Config;
 use dray_node::{Finished, excluded};
 use dray_wire::Verb;
 use dray_wire::messages::ACCEPT_CONTENT;
@@ -171,9 +172,11 @@ pub(crate) fn release(
 ) -> Result<Code, Failure> {
     let ask = Ask::new(Verb::RELEASE);
     let code = run("release", "releasing", ask, paths, config, output)?;
-    output.say(
-        "released files read as zeros until they are restored: nothing recalls them by itself",
-    );
+    if Config::load(config).is_ok_and(|config| config.recall.is_none()) {
+        output.say(
+            "released files read as zeros until they are restored: [recall] is not configured",
+        );
+    }
     Ok(code)
 }
 
