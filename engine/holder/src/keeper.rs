@@ -4,29 +4,22 @@ use std::collections::{BTreeMap, VecDeque};
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
-use std::sync::Arc;
 
 use dray_fs::watch::{Access, Group};
-use rustix::event::{PollFd, PollFlags, poll};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use rustix::net::sockopt::socket_peercred;
 use rustix::net::{
     AddressFamily, SocketAddrUnix, SocketFlags, SocketType, accept_with, bind, listen, socket_with,
 };
 
+use crate::crowd::Answers;
 use crate::decide::{Verdict, decide};
 use crate::limits::CONNECTIONS;
 use crate::packet::{Kind, Packet};
 use crate::pending::{Pending, Waiting};
-use crate::touch::Toucher;
-
-/// Descriptor for accesses that nobody is asked about, on its way.
-struct Touch {
-    connection: u64,
-    id: u64,
-    file: Option<Arc<OwnedFd>>,
-    silent: Option<OwnedFd>,
-}
+use crate::silent::Touch;
+use crate::touch::Touchers;
 
 /// Holds the watch over file systems.
 pub struct Keeper {
@@ -34,11 +27,13 @@ pub struct Keeper {
     /// The first is that of this process, the others those of processes before it.
     groups: Vec<Group>,
     /// Makes silent descriptors.
-    silencer: Group,
-    toucher: Toucher,
-    touching: Option<Touch>,
-    touches: VecDeque<Touch>,
+    pub(crate) silencer: Group,
+    pub(crate) touchers: Touchers,
+    /// By the thread that touches.
+    pub(crate) touching: BTreeMap<i32, Touch>,
+    pub(crate) touches: VecDeque<Touch>,
     pending: Pending,
+    answers: Answers,
     connections: BTreeMap<u64, OwnedFd>,
     last_connection: u64,
     /// Who sees to accesses.
@@ -68,10 +63,11 @@ impl Keeper {
             listener,
             groups: vec![Group::for_reading()?],
             silencer: Group::for_writing()?,
-            toucher: Toucher::start()?,
-            touching: None,
+            touchers: Touchers::start()?,
+            touching: BTreeMap::new(),
             touches: VecDeque::new(),
             pending: Pending::default(),
+            answers: Answers::new(),
             connections: BTreeMap::new(),
             last_connection: 0,
             serving: None,
@@ -89,13 +85,16 @@ impl Keeper {
         let mut accesses = Vec::new();
         loop {
             let (groups, connections) = self.wait()?;
-            if let Some(touched) = self.toucher.ended() {
-                self.touched(&touched);
+            if self.answers.due(self.pending.len()).is_some_and(|due| due.is_zero()) {
+                self.answers.give_all(&self.groups);
+            }
+            for (thread, touched) in self.touchers.ended() {
+                self.touched(thread, &touched);
             }
             for group in groups {
                 self.groups[group].read(&mut accesses)?;
                 for access in accesses.drain(..) {
-                    self.accessed(group, access)?;
+                    self.accessed(group, access);
                 }
             }
             self.silencer.read(&mut accesses)?;
@@ -113,7 +112,7 @@ impl Keeper {
     /// Waits for something to do: groups with events, and connections with packets.
     fn wait(&self) -> io::Result<(Vec<usize>, Vec<u64>)> {
         let told = |key: &u64| self.serving == Some(*key) && self.pending.has_untold();
-        let fixed = [self.listener.as_fd(), self.toucher.bell(), self.silencer.as_fd()];
+        let fixed = [self.listener.as_fd(), self.touchers.bell(), self.silencer.as_fd()];
         let fixed = fixed.into_iter().map(|fd| PollFd::from_borrowed_fd(fd, PollFlags::IN));
         let groups = self.groups.iter().map(|group| PollFd::new(group, PollFlags::IN));
         let connections = self.connections.iter().map(|(key, fd)| {
@@ -121,7 +120,8 @@ impl Keeper {
             PollFd::new(fd, PollFlags::IN | out)
         });
         let mut all: Vec<PollFd<'_>> = fixed.chain(groups).chain(connections).collect();
-        match poll(&mut all, None) {
+        let due = self.answers.due(self.pending.len()).and_then(|due| Timespec::try_from(due).ok());
+        match poll(&mut all, due.as_ref()) {
             Err(Errno::INTR) => return Ok((Vec::new(), Vec::new())),
             result => result.map(drop)?,
         }
@@ -133,70 +133,27 @@ impl Keeper {
         Ok((groups.collect(), keys.collect()))
     }
 
-    fn accessed(&mut self, group: usize, access: Access) -> io::Result<()> {
-        let (own, file) = (&self.groups[group], access.file.as_fd());
-        if access.thread == self.toucher.thread {
-            return own.answer(file, Ok(()));
+    fn accessed(&mut self, group: usize, access: Access) {
+        if self.touchers.has(access.thread) {
+            return self.answer(group, access, Ok(()));
         }
         match decide(&access) {
             Ok(Verdict::Resident) => {
                 // At worst it is asked about again.
-                let _ = own.ignore(file);
-                own.answer(file, Ok(()))
+                let _ = self.groups[group].ignore(&access.file);
+                self.answer(group, access, Ok(()));
             }
-            Ok(Verdict::Present) => own.answer(file, Ok(())),
-            Ok(Verdict::Away) => {
-                self.pending.add(Waiting { group, access });
-                Ok(())
-            }
+            Ok(Verdict::Present) => self.answer(group, access, Ok(())),
+            Ok(Verdict::Away) => self.pending.add(Waiting { group, access }),
             Err(error) => {
                 tracing::error!(%error, "the state of an accessed file cannot be read");
-                own.answer(file, Err(Errno::IO))
+                self.answer(group, access, Err(Errno::IO));
             }
         }
     }
 
-    /// An access to a file of which a silent descriptor is being made.
-    fn silenced(&mut self, access: Access) -> io::Result<()> {
-        self.silencer.answer(access.file.as_fd(), Ok(()))?;
-        if let (true, Some(touch)) = (access.thread == self.toucher.thread, &mut self.touching) {
-            touch.silent = Some(access.file);
-        }
-        Ok(())
-    }
-
-    fn touched(&mut self, touched: &io::Result<()>) {
-        let Some(mut touch) = self.touching.take() else { return };
-        if let Some(file) = &touch.file {
-            // It ends with the inode, if not here.
-            let _ = self.silencer.unwatch_file(file);
-        }
-        // Before it is said: a lease on the silent descriptor needs it to be the only one.
-        touch.file = None;
-        let code = match (touched, &touch.silent) {
-            (Ok(()), Some(_)) => 0,
-            // Nobody was asked, so accesses to this file are not watched.
-            (Ok(()), None) => Errno::NOTCONN.raw_os_error(),
-            // No descriptor could be made: somebody has a lease.
-            (Err(_), _) => Errno::AGAIN.raw_os_error(),
-        };
-        let silent = touch.silent.take();
-        self.done(touch.connection, touch.id, code, silent);
-        self.touch_next();
-    }
-
-    fn touch_next(&mut self) {
-        while self.touching.is_none() {
-            let Some(touch) = self.touches.pop_front() else { return };
-            let Some(file) = touch.file.clone() else { continue };
-            match self.silencer.watch_file(&file).and_then(|()| self.toucher.touch(file)) {
-                Ok(()) => self.touching = Some(touch),
-                Err(error) => {
-                    let code = error.raw_os_error().unwrap_or(Errno::IO.raw_os_error());
-                    self.done(touch.connection, touch.id, code, None);
-                }
-            }
-        }
+    fn answer(&mut self, group: usize, access: Access, answer: Result<(), Errno>) {
+        self.answers.give(&self.groups, group, access, answer, self.pending.len());
     }
 
     fn accept(&mut self) {
@@ -237,11 +194,13 @@ impl Keeper {
         let code = match (packet.kind, file) {
             (Kind::Answer, _) => return self.answered(id, packet.code),
             (Kind::Serve, _) => return self.serve(key, id),
-            (Kind::Silence, Some(file)) => {
-                let file = Some(Arc::new(file));
-                self.touches.push_back(Touch { connection: key, id, file, silent: None });
-                return self.touch_next();
-            }
+            (Kind::Silence, Some(file)) => match Touch::new(key, id, file) {
+                Ok(touch) => {
+                    self.touches.push_back(touch);
+                    return self.touch_next();
+                }
+                Err(error) => code(Err(error)),
+            },
             (Kind::Expose, Some(file)) => {
                 code(self.groups.iter().try_for_each(|group| group.heed(&file)))
             }
@@ -281,11 +240,7 @@ impl Keeper {
         let Some(Waiting { group, access }) = self.pending.take(id) else { return };
         let refusal = PASSED_ON.into_iter().find(|it| it.raw_os_error().cast_unsigned() == code);
         let answer = if code == 0 { Ok(()) } else { Err(refusal.unwrap_or(Errno::IO)) };
-        if let Err(error) = self.groups[group].answer(access.file.as_fd(), answer) {
-            tracing::error!(%error, "an answer is not taken");
-            // Nothing is worse than an access that waits for ever.
-            let _ = self.groups[group].answer(access.file.as_fd(), Err(Errno::IO));
-        }
+        self.answer(group, access, answer);
     }
 
     fn tell(&mut self) {
@@ -296,7 +251,7 @@ impl Keeper {
         }
     }
 
-    fn done(&self, key: u64, id: u64, code: i32, file: Option<OwnedFd>) {
+    pub(crate) fn done(&self, key: u64, id: u64, code: i32, file: Option<OwnedFd>) {
         let Some(fd) = self.connections.get(&key) else { return };
         let packet = Packet { code: code.cast_unsigned(), ..Packet::new(Kind::Done, id) };
         // Whoever does not read what he asked for is waited for by nobody.
@@ -311,7 +266,7 @@ fn instance() -> u64 {
 }
 
 /// The errno of what went wrong, or 0.
-fn code(result: io::Result<()>) -> i32 {
+pub(crate) fn code(result: io::Result<()>) -> i32 {
     match result {
         Ok(()) => 0,
         Err(error) => error.raw_os_error().unwrap_or(Errno::IO.raw_os_error()),

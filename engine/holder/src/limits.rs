@@ -5,6 +5,16 @@ use std::time::Duration;
 /// For the holder to answer: it waits for nothing but the kernel, which may read an inode.
 pub(crate) const ANSWER: Duration = Duration::from_secs(30);
 
+/// From so many who wait on, answers are held back to be given together.
+pub(crate) const CROWD: usize = 256;
+
+/// Processor time to wake one who waits, and have him go back to sleep, twice over: so answers to a
+/// crowd take no more than half of it. 10,000 are answered every 60 ms.
+pub(crate) const WAKE: Duration = Duration::from_micros(6);
+
+/// Silent descriptors that are made at once: as many as the engine has hands.
+pub(crate) const TOUCHERS: usize = 32;
+
 /// Connections: one or two for each thread of the engine that opens files, on each daemon and each
 /// command of this machine.
 pub(crate) const CONNECTIONS: usize = 1024;

@@ -1,5 +1,6 @@
-//! A thread that accesses files so that the kernel makes silent descriptors of them.
+//! Threads that access files so that the kernel makes silent descriptors of them.
 
+use std::collections::BTreeMap;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::Arc;
@@ -7,48 +8,62 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 
 use rustix::event::{EventfdFlags, eventfd};
 
+use crate::limits::TOUCHERS;
+
+/// An access that has ended: by which thread, and how.
+type Ended = (i32, io::Result<()>);
+
 /// Whoever accesses a watched file waits for the answer, so it cannot be the one who answers.
 #[derive(Debug)]
-pub(crate) struct Toucher {
-    /// How its accesses are told from those of others.
-    pub(crate) thread: i32,
-    jobs: Sender<Arc<OwnedFd>>,
-    ended: Receiver<io::Result<()>>,
+pub(crate) struct Touchers {
+    /// By thread, by which their accesses are told from those of others.
+    threads: BTreeMap<i32, Sender<Arc<OwnedFd>>>,
+    idle: Vec<i32>,
+    ended: Receiver<Ended>,
     bell: Arc<OwnedFd>,
 }
 
-impl Toucher {
+impl Touchers {
     pub(crate) fn start() -> io::Result<Self> {
         let flags = EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK;
         let bell = Arc::new(eventfd(0, flags)?);
-        let (jobs, todo) = channel::<Arc<OwnedFd>>();
         let (done, ended) = channel();
-        let (hello, began) = channel();
-        let ring = Arc::clone(&bell);
-        let work = move || {
-            let own = rustix::thread::gettid().as_raw_nonzero().get();
-            if hello.send(own).is_err() {
-                return;
-            }
-            for file in todo {
-                // Reading nothing asks, too.
-                let read = rustix::io::pread(&*file, &mut [0_u8; 0][..], 0);
-                drop(file);
-                if done.send(read.map(drop).map_err(io::Error::from)).is_err() {
-                    return;
+        let mut threads = BTreeMap::new();
+        for _ in 0..TOUCHERS {
+            let (hello, began) = channel();
+            let (jobs, todo) = channel();
+            let (done, bell) = (done.clone(), Arc::clone(&bell));
+            let work = move || {
+                let own = rustix::thread::gettid().as_raw_nonzero().get();
+                if hello.send(own).is_ok() {
+                    work(own, &todo, &done, &bell);
                 }
-                // It is read with the results.
-                let _ = rustix::io::write(&*ring, &1_u64.to_le_bytes());
-            }
-        };
-        std::thread::Builder::new().name("toucher".to_owned()).spawn(work)?;
-        let thread = began.recv().map_err(io::Error::other)?;
-        Ok(Self { thread, jobs, ended, bell })
+            };
+            std::thread::Builder::new().name("toucher".to_owned()).spawn(work)?;
+            threads.insert(began.recv().map_err(io::Error::other)?, jobs);
+        }
+        let idle = threads.keys().copied().collect();
+        Ok(Self { threads, idle, ended, bell })
     }
 
-    /// Has a file accessed; one at a time.
-    pub(crate) fn touch(&self, file: Arc<OwnedFd>) -> io::Result<()> {
-        self.jobs.send(file).map_err(|_| io::Error::other("the toucher has ended"))
+    /// Whether it is one of these.
+    pub(crate) fn has(&self, thread: i32) -> bool {
+        self.threads.contains_key(&thread)
+    }
+
+    /// A thread that touches nothing; it is idle again when its touch has ended.
+    pub(crate) fn take_idle(&mut self) -> Option<i32> {
+        self.idle.pop()
+    }
+
+    pub(crate) fn give_back(&mut self, thread: i32) {
+        self.idle.push(thread);
+    }
+
+    /// Has a file accessed by this thread.
+    pub(crate) fn touch(&self, thread: i32, file: Arc<OwnedFd>) -> io::Result<()> {
+        let jobs = self.threads.get(&thread).ok_or(io::ErrorKind::NotFound)?;
+        jobs.send(file).map_err(|_| io::Error::other("a toucher has ended"))
     }
 
     /// Readable when a touch has ended.
@@ -56,11 +71,24 @@ impl Toucher {
         self.bell.as_fd()
     }
 
-    /// How the last touch ended, if it has.
-    pub(crate) fn ended(&self) -> Option<io::Result<()>> {
+    /// Touches that have ended.
+    pub(crate) fn ended(&mut self) -> Vec<Ended> {
         let mut count = [0; 8];
         // Nothing to read: nothing has ended since.
         let _ = rustix::io::read(&*self.bell, &mut count);
-        self.ended.try_recv().ok()
+        self.ended.try_iter().collect()
+    }
+}
+
+fn work(own: i32, todo: &Receiver<Arc<OwnedFd>>, done: &Sender<Ended>, bell: &OwnedFd) {
+    for file in todo {
+        // Reading nothing asks, too.
+        let read = rustix::io::pread(&*file, &mut [0_u8; 0][..], 0);
+        drop(file);
+        if done.send((own, read.map(drop).map_err(io::Error::from))).is_err() {
+            return;
+        }
+        // It is read with the results.
+        let _ = rustix::io::write(bell, &1_u64.to_le_bytes());
     }
 }

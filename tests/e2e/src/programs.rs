@@ -22,6 +22,12 @@ impl Programs {
         assert!(old.is_none(), "{name} runs already");
     }
 
+    /// Its process.
+    #[track_caller]
+    pub fn id(&self, name: &str) -> u32 {
+        self.0.get(name).expect("it runs").id()
+    }
+
     /// Sends a signal that does not end it.
     #[track_caller]
     pub fn signal(&self, name: &str, signal: Signal) {

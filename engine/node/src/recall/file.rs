@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use dray_fs::{LinuxFile, LinuxFiles};
-use dray_io::limits::TRIPWIRE;
+use dray_io::limits::{RECALL_INLINE, TRIPWIRE};
 use dray_io::{Files, Handle, Range};
 use dray_mover::{Standing, standing};
 use rustix::io::Errno;
@@ -15,8 +15,26 @@ use super::caller::Doing;
 pub(crate) enum Need {
     /// Nothing, or it cannot be had.
     Answer(Result<(), Errno>),
-    /// This of the file, which is so long.
-    Data { handle: Handle, range: Range, size: u64 },
+    Data(Data),
+}
+
+/// A range of a file, which is so long.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Data {
+    pub(crate) handle: Handle,
+    pub(crate) range: Range,
+    pub(crate) size: u64,
+}
+
+impl Data {
+    /// With what another needs, if both are had soon.
+    pub(crate) fn with(self, other: Range) -> Self {
+        let start = self.range.start.min(other.start);
+        let end = self.range.end.max(other.end);
+        let range = Range::new(start, end);
+        let near = range.len() <= RECALL_INLINE.max(self.range.len()).max(other.len());
+        if near { Self { range, ..self } } else { self }
+    }
 }
 
 /// Whether no more is read than the block that a release has left: whoever does that may have found
@@ -63,7 +81,9 @@ pub(crate) fn need(files: &LinuxFiles, file: &LinuxFile, doing: Doing, accessed:
         _ => Some(whole),
     };
     match range {
-        Some(range) if !attribute.present.contains(range) => Need::Data { handle, range, size },
+        Some(range) if !attribute.present.contains(range) => {
+            Need::Data(Data { handle, range, size })
+        }
         _ => Need::Answer(Ok(())),
     }
 }

@@ -15,7 +15,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 
 use super::caller::{Doing, doing};
-use super::file::{Need, need};
+use super::file::{Data, Need, need};
 use super::listen::Heard;
 use crate::leader::Way;
 use crate::places::to_wire;
@@ -126,21 +126,28 @@ impl Source {
 
     /// Answers an access, or has what it needs brought.
     fn look(&mut self, waiting: Waiting) {
-        match need(&self.files, &waiting.file, waiting.doing, waiting.accessed) {
-            Need::Answer(answer) => waiting.answer(answer),
-            Need::Data { .. } if waiting.tries >= TRIES => waiting.answer(Err(Errno::IO)),
-            Need::Data { handle, range, size } => {
-                if let Some(raised) = self.by_file.get_mut(&handle) {
-                    raised.waiting.push(waiting);
-                    return;
-                }
-                self.raise(handle, range, size, waiting.doing);
-                self.by_file.insert(handle, Raised { range, waiting: vec![waiting] });
-            }
+        let Some(data) = self.answer(&waiting) else { return };
+        if let Some(raised) = self.by_file.get_mut(&data.handle) {
+            raised.waiting.push(waiting);
+            return;
         }
+        self.raise(&data, waiting.doing);
+        let Data { handle, range, .. } = data;
+        self.by_file.insert(handle, Raised { range, waiting: vec![waiting] });
     }
 
-    fn raise(&mut self, handle: Handle, range: Range, size: u64, doing: Doing) {
+    /// Answers an access if that can be done; else what it needs.
+    fn answer(&self, waiting: &Waiting) -> Option<Data> {
+        match need(&self.files, &waiting.file, waiting.doing, waiting.accessed) {
+            Need::Answer(answer) => waiting.answer(answer),
+            Need::Data(_) if waiting.tries >= TRIES => waiting.answer(Err(Errno::IO)),
+            Need::Data(data) => return Some(data),
+        }
+        None
+    }
+
+    fn raise(&mut self, data: &Data, doing: Doing) {
+        let Data { handle, range, size } = *data;
         self.last_token += 1;
         let event = match doing {
             Doing::Reading => EventType::READ,
@@ -160,18 +167,28 @@ impl Source {
         self.raising.spawn(async move { (handle, raise(event, clients).await) });
     }
 
-    /// An event has been answered: each that waits for the file is looked at anew.
+    /// An event has been answered: each that waits for the file is looked at anew. What those need
+    /// who still wait is brought together.
     fn answered(&mut self, handle: Handle, answer: Result<(), Errno>) {
         let Some(Raised { range, waiting }) = self.by_file.remove(&handle) else { return };
+        let (mut left, mut next) = (Vec::new(), None);
         for mut one in waiting {
             let meant = one.doing != Doing::Reading || one.accessed.intersect(range).is_some();
-            match answer {
-                Err(errno) if meant => one.answer(Err(errno)),
-                _ => {
-                    one.tries += u32::from(meant);
-                    self.look(one);
-                }
+            if let (Err(errno), true) = (answer, meant) {
+                one.answer(Err(errno));
+                continue;
             }
+            one.tries += u32::from(meant);
+            if let Some(data) = self.answer(&one) {
+                next = Some(next.map_or((data, one.doing), |(had, doing): (Data, Doing)| {
+                    (had.with(data.range), if doing == Doing::Reading { one.doing } else { doing })
+                }));
+                left.push(one);
+            }
+        }
+        if let Some((data, doing)) = next {
+            self.raise(&data, doing);
+            self.by_file.insert(handle, Raised { range: data.range, waiting: left });
         }
     }
 }

@@ -7,5 +7,7 @@
 mod deaths;
 mod hammer;
 mod kinds;
+mod nodes;
 mod scene;
 mod timing;
+mod troubles;

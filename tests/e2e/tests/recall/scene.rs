@@ -21,6 +21,15 @@ fn kernel() -> (u32, u32) {
     (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0))
 }
 
+/// Whether the kernel asks before data is accessed; says so if it does not.
+pub(crate) fn can_watch(test: &str) -> bool {
+    let can = kernel() >= (6, 14);
+    if !can {
+        skip(test, "Linux 6.14 or later is needed");
+    }
+    can
+}
+
 /// All that it takes; it ends, and the file system goes, with the value.
 pub(crate) struct Scene {
     // In this order: nobody may use the file system when it is unmounted.
@@ -35,8 +44,7 @@ impl Scene {
         if !need_root(test) || !need_tool(test, &format!("mkfs.{kind}")) {
             return None;
         }
-        if kernel() < (6, 14) {
-            skip(test, "Linux 6.14 or later is needed");
+        if !can_watch(test) {
             return None;
         }
         let place = Place::bare();
@@ -109,6 +117,14 @@ impl Scene {
 
     pub(crate) fn kill(&mut self, name: &str) {
         self.programs.kill(name);
+    }
+
+    /// Bytes of memory that a program has had at most.
+    pub(crate) fn peak(&self, name: &str) -> u64 {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.programs.id(name)));
+        let status = status.unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+        line.split_whitespace().next().unwrap().parse::<u64>().unwrap() << 10
     }
 
     pub(crate) fn file(&self, name: &str) -> PathBuf {
