@@ -1,8 +1,11 @@
 //! `dray bench`.
 
+use std::path::Path;
+
 use clap::Subcommand;
 use dray_bench::{
-    CoordinatorOptions, CopyOptions, FilesOptions, Report, run_coordinator, run_copy, run_files,
+    CoordinatorOptions, CopyOptions, FilesOptions, RecallOptions, Report, run_coordinator,
+    run_copy, run_files, run_recall,
 };
 
 use crate::exit::{Code, Failure};
@@ -14,15 +17,27 @@ pub(crate) enum BenchCommand {
     Copy(CopyOptions),
     /// A tree of small files, by dray and by other tools in turn
     Files(FilesOptions),
+    /// Reads of released files, with the daemon of this machine
+    Recall(RecallOptions),
     /// The coordinator alone: requests of clients, ordered from nodes that move nothing
     Coordinator(CoordinatorOptions),
 }
 
-pub(crate) fn run(command: BenchCommand, output: &Output) -> Result<Code, Failure> {
+pub(crate) fn run(
+    command: BenchCommand,
+    config: Option<&Path>,
+    output: &Output,
+) -> Result<Code, Failure> {
     let dray = std::env::current_exe().map_err(anyhow::Error::from)?;
     let report: Report = match command {
         BenchCommand::Copy(options) => run_copy(&options, &dray)?,
         BenchCommand::Files(options) => run_files(&options, &dray)?,
+        BenchCommand::Recall(options) => {
+            let report = run_recall(&options, &dray, config)?;
+            output.say(&report.to_string());
+            output.result(&serde_json::to_value(&report).map_err(anyhow::Error::from)?);
+            return Ok(Code::Done);
+        }
         BenchCommand::Coordinator(options) => {
             let report = run_coordinator(&options)?;
             output.say(&report.to_string());

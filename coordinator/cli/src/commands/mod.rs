@@ -81,6 +81,6 @@ pub(crate) fn run(
         Command::Node(command) => cluster::node(&command, config, output),
         Command::Request(command) => cluster::request(&command, config, output),
         Command::Tls(command) => tls::run(&command, output),
-        Command::Bench(command) => bench::run(command, output),
+        Command::Bench(command) => bench::run(command, config, output),
     }
 }

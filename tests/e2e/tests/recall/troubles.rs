@@ -12,8 +12,8 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use crate::scene::Scene;
 
 const MIB: u64 = 1 << 20;
-/// Threads that wait at once (`DRAY_RECALL_READERS`), and for how many files. The kernel wakes all of
-/// them for each answer, so it takes a time that grows with the square: two minutes for 10,000.
+/// Threads that wait at once (`DRAY_RECALL_READERS`), and for how many files. The kernel wakes all
+/// of them for each answer, so it takes a time that grows with the square: two minutes for 10,000.
 const READERS: u64 = 2000;
 const WANTED: u64 = 64;
 
