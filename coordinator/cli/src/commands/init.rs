@@ -67,7 +67,8 @@ pub(super) fn prepare(options: &Options, path: &Path, config: &mut Config) -> an
     let entry = make_archive(options, path)?;
     config.archive.push(entry);
     config.fs.retain(|known| known.path != fs);
-    config.fs.push(FsConfig { path: fs, archive: options.name.clone(), name: None });
+    let archive = options.name.clone();
+    config.fs.push(FsConfig { path: fs, archive, name: None, policy: None });
     Ok(())
 }
 
