@@ -1,0 +1,224 @@
+//! Space management: a small file system with marks, and writers who fill it faster than it holds.
+#![forbid(unsafe_code)]
+// Helpers of tests are tests too.
+#![allow(clippy::unwrap_used)]
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::{Duration, Instant, SystemTime};
+
+use dray_e2e::{
+    LoopDevice, Mount, Output, Place, Programs, assert_content, daemon, need_root, need_tool,
+    set_modified, write_file,
+};
+use serde_json::Value;
+
+const MIB: u64 = 1 << 20;
+/// For a daemon to get ready.
+const READY: Duration = Duration::from_secs(20);
+/// Bytes per file of the writers, who make so many files at once, and so many a second.
+const FILE: u64 = 4 * MIB;
+const WRITERS: u64 = 4;
+const FILES_A_SECOND: u64 = 16;
+/// For all writing, at most.
+const WRITING: Duration = Duration::from_secs(24);
+const HIGH: f64 = 60.0;
+const LOW: f64 = 40.0;
+
+/// All that it takes; it ends, and the file system goes, with the value.
+struct Scene {
+    // In this order: nobody may use the file system when it is unmounted.
+    programs: Programs,
+    _mount: Mount,
+    place: Place,
+}
+
+impl Scene {
+    /// None, with the reason printed, where that cannot be had.
+    fn new(test: &str, bytes: u64, policy: &str) -> Option<Self> {
+        if !need_root(test) || !need_tool(test, "mkfs.xfs") {
+            return None;
+        }
+        let place = Place::bare();
+        let device = LoopDevice::new(&place.path().join("lun"), bytes).format("xfs");
+        let mount = Mount::new(device, &place.fs);
+        place.init(&[]);
+        let at = |name: &str| place.path().join(name).display().to_string();
+        let mut text = fs::read_to_string(&place.config).unwrap();
+        // The table of the last [[fs]] goes on.
+        assert!(text.rfind("[[fs]]") > text.rfind("[engine]"), "{text}");
+        text += &format!("\n[fs.policy]\n{policy}\n");
+        text += &format!("[node]\nname = \"here\"\nsocket = \"{}\"\n", at("socket"));
+        text += &format!("[store]\ndirectory = \"{}\"\n", at("store"));
+        fs::write(&place.config, text).unwrap();
+        Some(Self { programs: Programs::default(), _mount: mount, place })
+    }
+
+    fn log(&self) -> String {
+        fs::read_to_string(self.place.path().join("drayd.log")).unwrap_or_default()
+    }
+
+    #[track_caller]
+    fn start_daemon(&mut self) {
+        let log = fs::File::create(self.place.path().join("drayd.log")).unwrap();
+        let mut start = Command::new(daemon());
+        start.arg("--config").arg(&self.place.config).env_remove("DRAY_CONFIG");
+        start.stdin(Stdio::null()).stderr(log);
+        self.programs.start("drayd", start);
+        let until = Instant::now() + READY;
+        while self.show()["daemon"].is_null() {
+            assert!(Instant::now() < until, "{}", self.log());
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    }
+
+    /// What `dray policy show` says of the one managed file system.
+    fn show(&self) -> Value {
+        self.place.run(["policy", "show"]).expect(0).json()["file_systems"][0].clone()
+    }
+
+    fn used(&self) -> f64 {
+        let found = rustix::fs::statvfs(&self.place.fs).unwrap();
+        let used = found.f_blocks - found.f_bfree;
+        used as f64 * 100.0 / (used + found.f_bavail) as f64
+    }
+
+    fn many(&self, word: &str, paths: &[PathBuf]) -> Output {
+        let words = std::iter::once(Path::new(word)).chain(paths.iter().map(PathBuf::as_path));
+        self.place.run(words).expect(0)
+    }
+}
+
+/// What the watch over the writers saw.
+#[derive(Debug, Default)]
+struct Seen {
+    most: f64,
+    /// Seconds until it was above the high mark, and from then until it was below the low one.
+    above: Option<f64>,
+    below: Option<f64>,
+}
+
+fn name(writer: u64, number: u64) -> String {
+    format!("w{writer}/{number}")
+}
+
+/// Makes files until it is over, each with a content of its own; how many. Fails on any error,
+/// and so if there is no space.
+fn write_on(directory: &Path, writer: u64, over: &AtomicBool, written: &AtomicU64) -> u64 {
+    fs::create_dir(directory.join(format!("w{writer}"))).unwrap();
+    let (began, mut count) = (Instant::now(), 0);
+    while !over.load(Ordering::Relaxed) {
+        write_file(&directory.join(name(writer, count)), seed(writer, count), FILE);
+        written.fetch_add(FILE, Ordering::Relaxed);
+        count += 1;
+        let due = Duration::from_millis(count * 1000 * WRITERS / FILES_A_SECOND);
+        std::thread::sleep(due.saturating_sub(began.elapsed()));
+    }
+    count
+}
+
+fn seed(writer: u64, number: u64) -> u64 {
+    writer << 32 | number
+}
+
+#[test]
+fn a_file_system_comes_below_its_low_mark_while_writers_go_on() {
+    let policy = "high = 60\nlow = 40\nmin_age = 1\nmin_bytes = 65536\narchive_after = 3";
+    let Some(mut scene) = Scene::new("policy", 1 << 30, policy) else { return };
+    scene.start_daemon();
+    let (over, written, mut seen) = (AtomicBool::new(false), AtomicU64::new(0), Seen::default());
+    let counts: Vec<u64> = std::thread::scope(|scope| {
+        let (scene, over, written) = (&scene, &over, &written);
+        let write = |writer| scope.spawn(move || write_on(&scene.place.fs, writer, over, written));
+        let writers: Vec<_> = (0..WRITERS).map(write).collect();
+        let began = Instant::now();
+        while began.elapsed() < WRITING && !writers.iter().any(|it| it.is_finished()) {
+            let (used, at) = (scene.used(), began.elapsed().as_secs_f64());
+            seen.most = seen.most.max(used);
+            match seen {
+                Seen { above: None, .. } if used > HIGH => seen.above = Some(at),
+                Seen { above: Some(_), below: None, .. } if used < LOW => seen.below = Some(at),
+                // More than the whole of it, and for a while after.
+                Seen { below: Some(_), .. } if written.load(Ordering::Relaxed) > 5 << 28 => break,
+                _ => {}
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        over.store(true, Ordering::Relaxed);
+        writers.into_iter().map(|it| it.join().unwrap()).collect()
+    });
+    let stands = scene.show();
+    println!("{seen:?}, {} MiB written, {stands}", written.load(Ordering::Relaxed) / MIB);
+    // Nothing is released any more by itself.
+    scene.programs.kill("drayd");
+    assert!(seen.above.is_some() && seen.below.is_some(), "{seen:?}\n{stands}\n{}", scene.log());
+    assert!(written.load(Ordering::Relaxed) > 1 << 30, "{written:?}");
+    let all = (0..WRITERS).zip(counts);
+    let all: Vec<(u64, u64)> =
+        all.flat_map(|(writer, count)| (0..count).map(move |it| (writer, it))).collect();
+    for some in all.chunks(48) {
+        let paths = some.iter().map(|(writer, number)| scene.place.file(&name(*writer, *number)));
+        let paths: Vec<PathBuf> = paths.collect();
+        scene.many("restore", &paths);
+        for (path, (writer, number)) in paths.iter().zip(some) {
+            assert_content(path, seed(*writer, *number), FILE);
+            // There is not room for all at once.
+            fs::remove_file(path).unwrap();
+        }
+    }
+}
+
+#[test]
+fn a_pass_by_hand_does_what_it_lists() {
+    let policy = "high = 30\nlow = 20\nmin_age = 60\narchive_after = 600\nexclude = [\"keep\"]";
+    let Some(scene) = Scene::new("policy by hand", 320 * MIB, policy) else { return };
+    let place = &scene.place;
+    // Oldest first: 0 to 7 are old enough to go, 8 to be archived only, 9 for nothing.
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap();
+    let age = |path: &Path, age: i64| set_modified(path, now.as_secs() as i64 - age, 0);
+    let ages = [9000, 8000, 7000, 6000, 5000, 4000, 3000, 2000, 650, 5];
+    for (at, seconds) in (0..).zip(ages) {
+        let path = place.file(&format!("{at}"));
+        write_file(&path, at, 10 * MIB);
+        age(&path, seconds);
+    }
+    fs::create_dir(place.file("keep")).unwrap();
+    write_file(&place.file("keep/it"), 77, 10 * MIB);
+    age(&place.file("keep/it"), 99_999);
+    write_file(&place.file("small"), 78, 5000);
+    age(&place.file("small"), 99_999);
+    let paths = |value: &Value, list: &str| -> Vec<String> {
+        let list = value["file_systems"][0][list].as_array().unwrap();
+        list.iter().map(|it| it.as_str().unwrap().rsplit('/').next().unwrap().to_owned()).collect()
+    };
+    let dry = place.run(["policy", "run", "--dry-run"]).expect(0).json();
+    let go = paths(&dry, "archive_and_release");
+    println!("{dry}");
+    assert!(go.len() >= 3 && go.len() < 9, "{dry}");
+    assert_eq!(go[..3], ["0", "1", "2"]);
+    assert!(paths(&dry, "release").is_empty(), "{dry}");
+    place.states().all("resident");
+    let path = place.fs.display().to_string();
+    let done = place.run(["policy", "run", "--fs", &path]).expect(0).json();
+    assert_eq!(paths(&done, "archive_and_release"), go);
+    assert!(scene.used() < 20.0, "{done}");
+    let word = |name: &str| place.word(&place.file(name));
+    for name in &go {
+        assert_eq!(word(name), "released");
+    }
+    for (name, state) in [("keep/it", "resident"), ("9", "resident"), ("8", "archived")] {
+        assert_eq!(word(name), state, "{name}");
+    }
+    // All is well now.
+    let again = place.run(["policy", "run"]).expect(0).json();
+    assert!(paths(&again, "release").is_empty(), "{again}");
+    let show = scene.show();
+    assert!(show["daemon"].is_null() && show["policy"]["high"] == 30, "{show}");
+    place.patiently("restore");
+    for at in 0..ages.len() as u64 {
+        assert_content(&place.file(&format!("{at}")), at, 10 * MIB);
+    }
+    place.run(["policy", "run", "--fs", "/"]).expect(2);
+}
