@@ -10,8 +10,8 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant, SystemTime};
 
 use dray_e2e::{
-    LoopDevice, Mount, Output, Place, Programs, assert_content, daemon, need_root, need_tool,
-    set_modified, write_file,
+    LoopDevice, Mount, Output, Place, Programs, assert_content, daemon, holder, need_root,
+    need_tool, set_modified, skip, write_file,
 };
 use serde_json::Value;
 
@@ -56,6 +56,28 @@ impl Scene {
         Some(Self { programs: Programs::default(), _mount: mount, place })
     }
 
+    /// Has accesses of released files wait for their data.
+    fn start_holder(&mut self) {
+        let socket = self.place.path().join("holder.sock");
+        let mut text = fs::read_to_string(&self.place.config).unwrap();
+        text += &format!("[recall]\nsocket = \"{}\"\n", socket.display());
+        fs::write(&self.place.config, text).unwrap();
+        let mut start = Command::new(holder());
+        start.arg("--socket").arg(&socket).arg("--watch").arg(&self.place.fs);
+        start.stdin(Stdio::null()).stderr(Stdio::null());
+        self.programs.start("holder", start);
+        self.until(|| socket.exists());
+    }
+
+    #[track_caller]
+    fn until(&self, wanted: impl Fn() -> bool) {
+        let until = Instant::now() + READY;
+        while !wanted() {
+            assert!(Instant::now() < until, "{}\n{}", self.show(), self.log());
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    }
+
     fn log(&self) -> String {
         fs::read_to_string(self.place.path().join("drayd.log")).unwrap_or_default()
     }
@@ -67,11 +89,7 @@ impl Scene {
         start.arg("--config").arg(&self.place.config).env_remove("DRAY_CONFIG");
         start.stdin(Stdio::null()).stderr(log);
         self.programs.start("drayd", start);
-        let until = Instant::now() + READY;
-        while self.show()["daemon"].is_null() {
-            assert!(Instant::now() < until, "{}", self.log());
-            std::thread::sleep(Duration::from_millis(50));
-        }
+        self.until(|| !self.show()["daemon"].is_null());
     }
 
     /// What `dray policy show` says of the one managed file system.
@@ -89,6 +107,13 @@ impl Scene {
         let words = std::iter::once(Path::new(word)).chain(paths.iter().map(PathBuf::as_path));
         self.place.run(words).expect(0)
     }
+}
+
+/// Whether the kernel, as (version, patch level), asks about accesses.
+fn can_watch() -> bool {
+    let text = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap();
+    let mut numbers = text.split('.').map_while(|part| part.parse::<u32>().ok());
+    (numbers.next(), numbers.next()) >= (Some(6), Some(14))
 }
 
 /// What the watch over the writers saw.
@@ -167,6 +192,30 @@ fn a_file_system_comes_below_its_low_mark_while_writers_go_on() {
             // There is not room for all at once.
             fs::remove_file(path).unwrap();
         }
+    }
+}
+
+#[test]
+fn what_has_gone_is_recalled_while_space_is_kept() {
+    let test = "policy and recall";
+    let policy = "high = 50\nlow = 30\nmin_age = 1\narchive_after = 0";
+    let Some(mut scene) = Scene::new(test, 320 * MIB, policy) else { return };
+    if !can_watch() {
+        return skip(test, "Linux 6.14 or later is needed");
+    }
+    scene.start_holder();
+    scene.start_daemon();
+    scene.until(|| scene.log().contains("accesses are watched"));
+    let path = |at: u64| scene.place.file(&format!("{at}"));
+    (0..10).for_each(|at| write_file(&path(at), at, 20 * MIB));
+    scene.until(|| scene.used() < 30.0);
+    // All of it does not fit below the mark: what was read goes again.
+    for round in 0..2 {
+        for at in 0..10 {
+            assert_content(&path(at), at, 20 * MIB);
+        }
+        scene.until(|| scene.used() < 50.0);
+        println!("{round}: {}", scene.show());
     }
 }
 

@@ -59,8 +59,14 @@ impl Area {
         wait.clamp(Duration::from_secs(1), REFRESH)
     }
 
-    /// What there is under a name, if space could be had of it. Neither moves its access time.
-    pub(super) fn look(&self, files: &LinuxFiles, path: &Path) -> Option<Candidate> {
+    /// What there is under a name, if space could be had of it and it is not `busy`. Does not move
+    /// its access time.
+    pub(super) fn look(
+        &self,
+        files: &LinuxFiles,
+        path: &Path,
+        busy: &dyn Fn(&Handle) -> bool,
+    ) -> Option<Candidate> {
         if self.is_excluded(path) {
             return None;
         }
@@ -69,7 +75,8 @@ impl Area {
         let fits = stat.kind == Kind::File
             && stat.allocated > 0
             && stat.allocated >= self.policy.min_bytes
-            && stat.handle.file_system == self.file_system;
+            && stat.handle.file_system == self.file_system
+            && !busy(&stat.handle);
         if !fits {
             return None;
         }
@@ -86,20 +93,23 @@ impl Area {
             // For somebody to see to.
             Standing::Away { .. } | Standing::Overwritten(_) | Standing::Foreign(_) => return None,
         };
+        let used = stat.modified.max(stat.accessed);
+        let settled = if held == Held::Archived { used.max(stat.changed) } else { used };
         Some(Candidate {
             path: path.to_owned(),
             handle: stat.handle,
             size: stat.size,
             allocated: stat.allocated,
             modified: stat.modified,
-            used: stat.modified.max(stat.accessed),
+            used,
+            settled,
             held,
         })
     }
 
     /// A candidate as it is now, if it is one still.
     pub(super) fn look_again(&self, files: &LinuxFiles, old: &Candidate) -> Option<Candidate> {
-        let same = |handle: Handle| handle == old.handle;
-        self.look(files, &old.path).filter(|found| same(found.handle))
+        let found = self.look(files, &old.path, &|_| false)?;
+        (found.handle == old.handle).then_some(found)
     }
 }

@@ -11,6 +11,7 @@ use dray_wire::{Class, RequestId, SessionId, Status, Verb};
 
 use super::area::Area;
 use super::board::{Standings, epoch_seconds};
+use super::busy::Busy;
 use super::candidates::Candidates;
 use super::decide::{Candidate, Held, Plan, Pressure, Room, Usage, decide};
 use super::limits::{AHEAD, REST, RESTING, UNDER_WAY};
@@ -42,6 +43,8 @@ pub(super) struct Charge {
     known: Candidates,
     pressure: Pressure,
     open: HashMap<RequestId, (Aim, Candidate)>,
+    /// Files of these, for the scanner.
+    busy: Arc<Busy>,
     /// Files that were refused, and when.
     resting: HashMap<Handle, Instant>,
     /// Number of the scan under way or next.
@@ -54,9 +57,10 @@ pub(super) struct Charge {
 }
 
 impl Charge {
-    pub(super) fn new(area: Arc<Area>) -> Self {
+    pub(super) fn new(area: Arc<Area>, busy: Arc<Busy>) -> Self {
         Self {
             area,
+            busy,
             session: None,
             known: Candidates::default(),
             pressure: Pressure::default(),
@@ -83,11 +87,9 @@ impl Charge {
 
     pub(super) fn found(&mut self, candidates: Vec<Candidate>, now: Time) {
         self.resting.retain(|_, since| since.elapsed() < REST);
-        let open: std::collections::HashSet<Handle> =
-            self.open.values().map(|(_, it)| it.handle).collect();
         for candidate in candidates {
             let handle = candidate.handle;
-            if !open.contains(&handle) && !self.resting.contains_key(&handle) {
+            if !self.busy.has(&handle) && !self.resting.contains_key(&handle) {
                 self.known.insert(candidate, self.scan, now);
             }
         }
@@ -99,19 +101,18 @@ impl Charge {
         self.scanned = Some((Instant::now(), took));
     }
 
-    /// What to do now, and then has not been asked for yet.
-    pub(super) fn plan(&mut self, files: &LinuxFiles, usage: Usage) -> Plan {
+    /// Bytes that will be given back by what is under way.
+    pub(super) fn coming(&self) -> u64 {
+        let open = self.open.values().filter(|(aim, _)| *aim != Aim::Ahead);
+        open.map(|(_, candidate)| candidate.allocated).sum()
+    }
+
+    /// What to do now beside what is under way. `coming` are bytes that will be given back, here
+    /// and elsewhere on the file system.
+    pub(super) fn plan(&mut self, files: &LinuxFiles, usage: Usage, coming: u64) -> Plan {
         let now = files.now();
-        let (mut coming, mut ahead, mut room) = (0, 0, 0);
-        for (aim, candidate) in self.open.values() {
-            match aim {
-                Aim::Ahead => ahead += 1,
-                Aim::Room | Aim::Release => {
-                    coming += candidate.allocated;
-                    room += 1;
-                }
-            }
-        }
+        let ahead = self.open.values().filter(|(aim, _)| *aim == Aim::Ahead).count();
+        let room = self.open.len() - ahead;
         let wanted = self.pressure.wanted(&self.area.policy, usage);
         let wanted = wanted.saturating_sub(coming);
         let left = |most: usize, open: usize| most.saturating_sub(open);
@@ -129,26 +130,29 @@ impl Charge {
     fn again(&mut self, files: &LinuxFiles, plan: Plan, now: Time) -> Plan {
         let Plan { ahead, archive, release, lacking } = plan;
         let area = Arc::clone(&self.area);
-        let mut look = |old: Vec<Candidate>, held: Held| {
+        // What was archived here has been changed by that alone.
+        let is_same = |old: &Candidate, new: &Candidate| {
+            let here = old.settled == old.used;
+            (old.held, old.used) == (new.held, new.used) && (here || new.settled == old.settled)
+        };
+        let mut look = |old: Vec<Candidate>| {
             let mut same = Vec::new();
             for old in old {
                 match area.look_again(files, &old) {
-                    Some(new) if new.held == held && new.used == old.used => same.push(new),
+                    Some(new) if is_same(&old, &new) => {
+                        same.push(Candidate { settled: old.settled, ..new });
+                    }
                     Some(new) => self.known.insert(new, self.scan, now),
                     None => {}
                 }
             }
             same
         };
-        Plan {
-            ahead: look(ahead, Held::HereOnly),
-            archive: look(archive, Held::HereOnly),
-            release: look(release, Held::Archived),
-            lacking,
-        }
+        Plan { ahead: look(ahead), archive: look(archive), release: look(release), lacking }
     }
 
     pub(super) fn asked(&mut self, request: RequestId, aim: Aim, candidate: Candidate) {
+        self.busy.insert(candidate.handle);
         self.open.insert(request, (aim, candidate));
     }
 
@@ -161,13 +165,16 @@ impl Charge {
 
     /// Nothing will be heard of what is open.
     pub(super) fn forget_open(&mut self) {
-        self.open.clear();
+        for (_, (_, candidate)) in self.open.drain() {
+            self.busy.remove(&candidate.handle);
+        }
         self.session = None;
     }
 
     /// Whether it was of here; with what went wrong.
     pub(super) fn hear(&mut self, outcome: &Outcome, now: Time) -> Option<Result<(), Candidate>> {
         let (aim, candidate) = self.open.remove(&outcome.request)?;
+        self.busy.remove(&candidate.handle);
         let name = candidate.path.display();
         match (outcome.status, aim) {
             (Status::DONE | Status::NOTHING, Aim::Ahead | Aim::Room) => {

@@ -26,6 +26,10 @@ pub struct Candidate {
     pub modified: Time,
     /// The later of modification and access.
     pub used: Time,
+    /// The same, or when a file that the archive has was archived or restored, if that is later:
+    /// who has a file restored may not have read it yet, and a restore leaves the times as they
+    /// were. What has been archived to make room does not wait for that.
+    pub settled: Time,
     pub held: Held,
 }
 
@@ -127,7 +131,7 @@ pub fn decide(
         for (held, list) in
             [(Held::Archived, &mut plan.release), (Held::HereOnly, &mut plan.archive)]
         {
-            let old = |it: &Candidate| age(it.used, now) >= policy.min_age;
+            let old = |it: &Candidate| age(it.settled, now) >= policy.min_age;
             let mut enough = |it: &Candidate| {
                 let more = lacking > 0 && left > 0;
                 if more {

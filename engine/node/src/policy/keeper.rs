@@ -177,10 +177,11 @@ impl Keeper {
         index: usize,
         usage: Usage,
     ) -> dray_client::Result<()> {
+        let coming = self.charges.iter().map(Charge::coming).sum();
         let charge = &mut self.charges[index];
         let Some(session) = session_of(client, charge).await? else { return Ok(()) };
         let was_short = charge.is_short();
-        let plan = charge.plan(&self.files, usage);
+        let plan = charge.plan(&self.files, usage, coming);
         let (short, path) = (charge.is_short(), charge.area.directory.display().to_string());
         let used = usage.percent();
         if short != was_short {

@@ -3,6 +3,7 @@
 
 mod area;
 mod board;
+mod busy;
 mod candidates;
 mod charge;
 mod decide;
@@ -31,6 +32,7 @@ pub use scan::survey;
 use crate::daemon::DaemonError;
 use crate::leader::Way;
 use board::Board;
+use busy::Busy;
 use charge::Charge;
 use keeper::Keeper;
 use scan::Scanner;
@@ -81,18 +83,20 @@ fn start(
     stopped: watch::Receiver<bool>,
 ) -> Result<(), DaemonError> {
     let haste = Arc::new(AtomicBool::new(false));
+    let busy = Arc::new(Busy::default());
     let (scan, wanted) = std::sync::mpsc::channel();
     let (sender, found) = mpsc::channel(PARTS);
     let scanner = Scanner {
         files: LinuxFiles::new(),
         areas: areas.clone(),
         haste: Arc::clone(&haste),
+        busy: Arc::clone(&busy),
         wanted,
         found: sender,
     };
     let keeper = Keeper {
         files: LinuxFiles::new(),
-        charges: areas.into_iter().map(Charge::new).collect(),
+        charges: areas.into_iter().map(|area| Charge::new(area, Arc::clone(&busy))).collect(),
         haste,
         scan,
         found,

@@ -1,5 +1,6 @@
 //! Going through managed directories for candidates: slowly, unless space is short.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -10,6 +11,7 @@ use dray_mover::Walk;
 use tokio::sync::mpsc;
 
 use super::area::Area;
+use super::busy::Busy;
 use super::candidates::Candidates;
 use super::decide::Candidate;
 use super::limits::{LOOKS, PART, PART_TIME, PAUSE, PAUSE_MOST};
@@ -19,7 +21,7 @@ pub fn survey(files: &LinuxFiles, area: &Area) -> Candidates {
     let mut known = Candidates::default();
     let now = files.now();
     for entry in walk(files, area) {
-        if let Some(candidate) = area.look(files, &entry) {
+        if let Some(candidate) = area.look(files, &entry, &|_| false) {
             known.insert(candidate, 0, now);
         }
     }
@@ -28,10 +30,7 @@ pub fn survey(files: &LinuxFiles, area: &Area) -> Candidates {
 
 /// Files below an area. What vanishes meanwhile, or cannot be listed, is passed over: there is
 /// another scan.
-fn walk<'a>(
-    files: &'a LinuxFiles,
-    area: &Area,
-) -> impl Iterator<Item = std::path::PathBuf> + use<'a> {
+fn walk<'a>(files: &'a LinuxFiles, area: &Area) -> impl Iterator<Item = PathBuf> + use<'a> {
     let walk = Walk::new(files, vec![area.directory.clone()], area.passed_over.clone());
     walk.flatten().filter(|entry| entry.kind == Kind::File).map(|entry| entry.path)
 }
@@ -48,6 +47,7 @@ pub(super) struct Scanner {
     pub(super) areas: Vec<Arc<Area>>,
     /// Space is short: no pauses.
     pub(super) haste: Arc<AtomicBool>,
+    pub(super) busy: Arc<Busy>,
     pub(super) wanted: std::sync::mpsc::Receiver<usize>,
     pub(super) found: mpsc::Sender<Found>,
 }
@@ -74,10 +74,11 @@ impl Scanner {
         let mut since = Instant::now();
         let mut looks = Instant::now();
         let (mut entries, mut count) = (walk(&self.files, area), 0);
+        let look = |path: PathBuf| area.look(&self.files, &path, &|handle| self.busy.has(handle));
         loop {
             let entry = entries.next();
             let over = entry.is_none();
-            part.extend(entry.and_then(|path| area.look(&self.files, &path)));
+            part.extend(entry.and_then(look));
             if part.len() >= PART || since.elapsed() >= PART_TIME || over {
                 let candidates = std::mem::take(&mut part);
                 self.found.blocking_send(Found::Some { area: index, candidates }).ok()?;

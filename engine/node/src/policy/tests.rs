@@ -29,7 +29,7 @@ fn candidate(inode: u64, mib: u64, age: i64, held: Held) -> Candidate {
     let (size, at) = (mib * MIB, time(NOW - age));
     let handle = Handle { file_system: [0; 16], inode, generation: 0 };
     let path = PathBuf::from(format!("/fs/{inode}"));
-    Candidate { path, handle, size, allocated: size, modified: at, used: at, held }
+    Candidate { path, handle, size, allocated: size, modified: at, used: at, settled: at, held }
 }
 
 fn known(candidates: impl IntoIterator<Item = Candidate>) -> Candidates {
@@ -82,13 +82,16 @@ fn what_was_used_just_now_stays() {
     let young = candidate(1, 100, 59, Held::Archived);
     let mut read = candidate(2, 100, 5000, Held::Archived);
     read.used = time(NOW - 3);
+    read.settled = read.used;
+    let mut restored = candidate(5, 200, 9999, Held::Archived);
+    restored.settled = time(NOW - 3);
     let tomorrow = candidate(3, 100, -86_400, Held::HereOnly);
-    let mut known = known([young, read, tomorrow, candidate(4, 1, 60, Held::Archived)]);
+    let mut known = known([young, read, restored, tomorrow, candidate(4, 1, 60, Held::Archived)]);
     let plan = decide(&policy(), 50 * MIB, now(), &mut known, ROOM);
     assert_eq!((inodes(&plan.release), plan.lacking), (vec![4], 49 * MIB));
     let later = time(NOW + 60);
-    let plan = decide(&policy(), 250 * MIB, later, &mut known, ROOM);
-    assert_eq!(inodes(&plan.release), [1, 2]);
+    let plan = decide(&policy(), 500 * MIB, later, &mut known, ROOM);
+    assert_eq!(inodes(&plan.release), [5, 1, 2]);
 }
 
 #[test]
