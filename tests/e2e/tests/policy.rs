@@ -166,7 +166,7 @@ fn a_file_system_comes_below_its_low_mark_while_writers_go_on() {
                 Seen { above: None, .. } if used > HIGH => seen.above = Some(at),
                 Seen { above: Some(_), below: None, .. } if used < LOW => seen.below = Some(at),
                 // More than the whole of it, and for a while after.
-                Seen { below: Some(_), .. } if written.load(Ordering::Relaxed) > 5 << 28 => break,
+                Seen { below: Some(_), .. } if written.load(Ordering::Relaxed) > 17 << 26 => break,
                 _ => {}
             }
             std::thread::sleep(Duration::from_millis(20));

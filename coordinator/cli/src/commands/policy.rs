@@ -136,7 +136,7 @@ fn pass(arguments: &RunArguments, config: Option<&Path>, output: &Output) -> Res
     let mut passes = Vec::new();
     for area in found {
         let usage = usage(&area)?;
-        let wanted = Pressure::default().wanted(&area.policy, usage);
+        let wanted = Pressure::default().wanted(&area.policy, usage, 0);
         let mut known = survey(session.files(), &area);
         let now = session.files().now();
         let mut plan = decide(&area.policy, wanted, now, &mut known, ROOM);

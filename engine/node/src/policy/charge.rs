@@ -13,7 +13,7 @@ use super::area::Area;
 use super::board::{Standings, epoch_seconds};
 use super::busy::Busy;
 use super::candidates::Candidates;
-use super::decide::{Candidate, Held, Plan, Pressure, Room, Usage, decide};
+use super::decide::{Candidate, Held, Inflow, Plan, Pressure, Room, Usage, decide};
 use super::limits::{AHEAD, REST, RESTING, UNDER_WAY};
 
 /// Why something was asked for.
@@ -42,6 +42,8 @@ pub(super) struct Charge {
     pub(super) session: Option<SessionId>,
     known: Candidates,
     pressure: Pressure,
+    inflow: Inflow,
+    began: Instant,
     open: HashMap<RequestId, (Aim, Candidate)>,
     /// Files of these, for the scanner.
     busy: Arc<Busy>,
@@ -64,6 +66,8 @@ impl Charge {
             session: None,
             known: Candidates::default(),
             pressure: Pressure::default(),
+            inflow: Inflow::default(),
+            began: Instant::now(),
             open: HashMap::new(),
             resting: HashMap::new(),
             scan: 0,
@@ -113,7 +117,8 @@ impl Charge {
         let now = files.now();
         let ahead = self.open.values().filter(|(aim, _)| *aim == Aim::Ahead).count();
         let room = self.open.len() - ahead;
-        let wanted = self.pressure.wanted(&self.area.policy, usage);
+        self.inflow.see(self.began.elapsed(), usage.used, self.done.released_bytes);
+        let wanted = self.pressure.wanted(&self.area.policy, usage, self.inflow.coming());
         let wanted = wanted.saturating_sub(coming);
         let left = |most: usize, open: usize| most.saturating_sub(open);
         let room = Room { now: left(UNDER_WAY, room), ahead: left(AHEAD, ahead) };

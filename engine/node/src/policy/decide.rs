@@ -2,8 +2,10 @@
 
 use dray_io::{Handle, Time};
 use std::path::PathBuf;
+use std::time::Duration;
 
 use super::candidates::Candidates;
+use super::limits::{INFLOW, LEAD};
 use crate::config::PolicyConfig;
 
 /// What of a candidate has to be done before its space is had.
@@ -84,14 +86,57 @@ impl Pressure {
         self.0
     }
 
-    /// Bytes that have to go; 0 while all is well.
-    pub fn wanted(&mut self, policy: &PolicyConfig, usage: Usage) -> u64 {
+    /// Bytes that have to go; 0 while all is well. `inflow` are bytes that are written by the time
+    /// they have gone: without these it would stay above the low mark for as long as anybody
+    /// writes. No more of them than half of what lies between the marks.
+    pub fn wanted(&mut self, policy: &PolicyConfig, usage: Usage, inflow: u64) -> u64 {
         let over = usage.used.checked_sub(usage.bytes_at(policy.low));
         self.0 = match over {
             None => false,
             Some(_) => self.0 || usage.used > usage.bytes_at(policy.high),
         };
-        over.filter(|_| self.0).map_or(0, |over| over + 1)
+        let most = (usage.bytes_at(policy.high) - usage.bytes_at(policy.low)) / 2;
+        over.filter(|_| self.0).map_or(0, |over| over + 1 + inflow.min(most))
+    }
+}
+
+/// How fast a file system is written to.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Inflow {
+    /// Bytes per second.
+    rate: f64,
+    last: Option<Seen>,
+}
+
+/// What it is told from.
+#[derive(Debug, Clone, Copy)]
+struct Seen {
+    at: Duration,
+    used: u64,
+    freed: u64,
+}
+
+impl Inflow {
+    /// `at` counts from anywhere; `freed` are bytes given back since then.
+    pub fn see(&mut self, at: Duration, used: u64, freed: u64) {
+        let seen = Some(Seen { at, used, freed });
+        let Some(last) = self.last else {
+            self.last = seen;
+            return;
+        };
+        let span = at.saturating_sub(last.at);
+        if span < INFLOW {
+            return;
+        }
+        let came = (used + freed.saturating_sub(last.freed)).saturating_sub(last.used);
+        // Outcomes come later than the space.
+        self.rate = (self.rate + came as f64 / span.as_secs_f64()) / 2.0;
+        self.last = seen;
+    }
+
+    /// Bytes that come while others go.
+    pub fn coming(&self) -> u64 {
+        (self.rate * LEAD.as_secs_f64()) as u64
     }
 }
 

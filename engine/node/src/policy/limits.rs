@@ -10,6 +10,13 @@ pub(super) const LOOK: Duration = Duration::from_secs(1);
 /// sorting the candidates takes milliseconds.
 pub(super) const STEP: Duration = Duration::from_millis(100);
 
+/// What is written is told from no shorter time: a single outcome would show in it.
+pub(super) const INFLOW: Duration = Duration::from_millis(500);
+
+/// From asking for an archive and then a release to the space, with files of some MiB and a disk
+/// that writers keep busy.
+pub(super) const LEAD: Duration = Duration::from_secs(2);
+
 /// Candidates known of each state. At 1 MiB, the least usual size, they are 32 GiB, which takes
 /// longer to archive than a walk over a million files to find more.
 pub(super) const KNOWN: usize = 32_768;

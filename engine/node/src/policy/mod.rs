@@ -25,7 +25,7 @@ use tokio::sync::{mpsc, watch};
 pub use area::{Area, areas};
 pub use board::{Note, Standings};
 pub use candidates::Candidates;
-pub use decide::{Candidate, Held, Plan, Pressure, Room, Usage, decide};
+pub use decide::{Candidate, Held, Inflow, Plan, Pressure, Room, Usage, decide};
 pub use pattern::Pattern;
 pub use scan::survey;
 

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used)]
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use dray_io::{Handle, Time};
 
@@ -45,11 +46,30 @@ fn inodes(candidates: &[Candidate]) -> Vec<u64> {
 #[test]
 fn space_is_short_from_the_high_mark_to_the_low_one() {
     let mut pressure = Pressure::default();
-    let mut wanted = |used| pressure.wanted(&policy(), Usage { total: 1000, used });
+    let mut wanted = |used| pressure.wanted(&policy(), Usage { total: 1000, used }, 0);
     assert_eq!([wanted(700), wanted(800)], [0, 0]);
     assert_eq!([wanted(801), wanted(700), wanted(600)], [202, 101, 1]);
     // It has been below.
     assert_eq!([wanted(599), wanted(800), wanted(900)], [0, 0, 301]);
+}
+
+#[test]
+fn what_is_written_meanwhile_has_to_go_too() {
+    let mut inflow = Inflow::default();
+    let second = Duration::from_secs(1);
+    // 50 come in each second, whether as many go or none.
+    for (at, used, freed) in [(0, 1000, 0), (1, 1050, 0), (2, 1050, 50), (3, 1050, 100)] {
+        inflow.see(second * at, used, freed);
+    }
+    assert!((80..=100).contains(&inflow.coming()), "{inflow:?}");
+    let usage = Usage { total: 10_000, used: 9000 };
+    assert_eq!(Pressure::default().wanted(&policy(), usage, inflow.coming()), 3001 + 87);
+    assert_eq!(Pressure::default().wanted(&policy(), usage, 5000), 3001 + 1000);
+    let below = Usage { used: 5999, ..usage };
+    assert_eq!(Pressure::default().wanted(&policy(), below, 5000), 0);
+    inflow.see(second * 4, 0, 100);
+    inflow.see(second * 5, 0, 100);
+    assert!(inflow.coming() < 30);
 }
 
 #[test]
