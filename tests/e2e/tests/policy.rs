@@ -10,8 +10,8 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant, SystemTime};
 
 use dray_e2e::{
-    LoopDevice, Mount, Output, Place, Programs, assert_content, daemon, holder, need_root,
-    need_tool, set_modified, skip, write_file,
+    Cluster, LoopDevice, Mount, NODES, Output, Place, Programs, Sizes, assert_content, daemon,
+    holder, need_root, need_tool, set_modified, skip, write_file,
 };
 use serde_json::Value;
 
@@ -98,9 +98,7 @@ impl Scene {
     }
 
     fn used(&self) -> f64 {
-        let found = rustix::fs::statvfs(&self.place.fs).unwrap();
-        let used = found.f_blocks - found.f_bfree;
-        used as f64 * 100.0 / (used + found.f_bavail) as f64
+        used(&self.place.fs)
     }
 
     fn many(&self, word: &str, paths: &[PathBuf]) -> Output {
@@ -114,6 +112,13 @@ fn can_watch() -> bool {
     let text = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap();
     let mut numbers = text.split('.').map_while(|part| part.parse::<u32>().ok());
     (numbers.next(), numbers.next()) >= (Some(6), Some(14))
+}
+
+/// Percent of the file system of a path.
+fn used(path: &Path) -> f64 {
+    let found = rustix::fs::statvfs(path).unwrap();
+    let used = found.f_blocks - found.f_bfree;
+    used as f64 * 100.0 / (used + found.f_bavail) as f64
 }
 
 /// What the watch over the writers saw.
@@ -192,6 +197,38 @@ fn a_file_system_comes_below_its_low_mark_while_writers_go_on() {
             // There is not room for all at once.
             fs::remove_file(path).unwrap();
         }
+    }
+}
+
+#[test]
+fn of_a_cluster_the_node_that_coordinates_sees_to_it() {
+    let test = "policy of a cluster";
+    if !need_root(test) || !["ip", "mkfs.xfs", "mkfs.ext4"].iter().all(|it| need_tool(test, it)) {
+        return;
+    }
+    let bytes = 512 * MIB;
+    let sizes = Sizes { xfs: bytes, ext4: bytes, split: 64 * MIB, part: 16 * MIB };
+    let mut cluster = Cluster::start(sizes);
+    let policy = "[fs.policy]\nhigh = 30\nlow = 20\nmin_age = 1\narchive_after = 0\n";
+    for node in NODES {
+        // The [[fs]] of the second LUN is the last table.
+        let text = fs::read_to_string(cluster.config(node)).unwrap() + policy;
+        fs::write(cluster.config(node), text).unwrap();
+        cluster.daemons.kill(node);
+        cluster.start_node(node);
+    }
+    let path = |at: u64| cluster.ext4.path.join(format!("{at}"));
+    (0..10).for_each(|at| write_file(&path(at), at, 20 * MIB));
+    let shown = |node: &str| cluster.dray(node, &["policy", "show"]).expect(0).json();
+    let until = Instant::now() + READY;
+    while used(&cluster.ext4.path) >= 20.0 {
+        assert!(Instant::now() < until, "{}\n{}", shown(NODES[0]), cluster.log(NODES[0]));
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    let daemon = |node: &str| shown(node)["file_systems"][0]["daemon"].clone();
+    assert!(daemon(NODES[0])["archived_files"].as_u64() > Some(3), "{}", shown(NODES[0]));
+    for other in &NODES[1..] {
+        assert!(daemon(other).is_null(), "{}", shown(other));
     }
 }
 

@@ -82,7 +82,7 @@ impl Keeper {
                     news |= self.heard(message);
                 }
                 found = self.found.recv() => {
-                    let Some(found) = found else { return std::future::pending().await };
+                    let Some(found) = found else { return Err(dray_client::Error::Closed) };
                     news |= self.take(found);
                 }
                 () = tokio::time::sleep_until((looked + pause).into()) => {
