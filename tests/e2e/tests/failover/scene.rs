@@ -21,8 +21,8 @@ const LOOK: Duration = Duration::from_millis(10);
 const STOPPED: Duration = Duration::from_secs(5);
 /// Small files of each tree, and large ones, which are split.
 const SMALL: u64 = 400;
-/// Whoever restores one in parts cannot tell that nobody touched it meanwhile, so each turn archives
-/// them anew: they are no larger than they have to be.
+/// Whoever restores one in parts cannot tell that nobody touched it meanwhile, so each turn
+/// archives them anew: they are no larger than they have to be.
 const LARGE: u64 = 2;
 
 pub(crate) struct Scene {
