@@ -155,6 +155,9 @@ impl Daemon {
             recall.map(|recall| Recall::start(recall.socket.clone(), directories, way.clone()));
         let _recall = recall.transpose()?;
         let areas = policy::areas(config, &places);
+        if !areas.is_empty() && config.recall.is_none() {
+            tracing::warn!("files released to make space read as zeros: nothing recalls them");
+        }
         let _policy = Policy::start(areas, &way, &office.socket())?;
         Ok(Self { office, agent, places, leading, way, _recall, _policy })
     }

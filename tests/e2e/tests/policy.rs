@@ -10,8 +10,8 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant, SystemTime};
 
 use dray_e2e::{
-    Cluster, LoopDevice, Mount, NODES, Output, Place, Programs, Sizes, assert_content, daemon,
-    holder, need_root, need_tool, set_modified, skip, write_file,
+    Cluster, LoopDevice, Mount, NODES, Output, Place, Programs, Signal, Sizes, assert_content,
+    daemon, holder, need_root, need_tool, set_modified, skip, write_file,
 };
 use serde_json::Value;
 
@@ -227,6 +227,14 @@ fn of_a_cluster_the_node_that_coordinates_sees_to_it() {
     }
     let daemon = |node: &str| shown(node)["file_systems"][0]["daemon"].clone();
     assert!(daemon(NODES[0])["archived_files"].as_u64() > Some(3), "{}", shown(NODES[0]));
+    // Where it has ended nothing is said of it any more.
+    cluster.daemons.signal(NODES[0], Signal::TERM);
+    // Sooner than a note grows old by itself.
+    let until = Instant::now() + READY / 2;
+    while !daemon(NODES[0]).is_null() {
+        assert!(Instant::now() < until, "{}", cluster.log(NODES[0]));
+        std::thread::sleep(Duration::from_millis(50));
+    }
     for other in &NODES[1..] {
         assert!(daemon(other).is_null(), "{}", shown(other));
     }

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
 use serde::{Deserialize, Serialize};
@@ -62,7 +62,14 @@ impl Note {
 /// Where keepers say how they stand.
 pub(super) struct Board {
     place: PathBuf,
-    kept: Mutex<(Note, Option<Instant>)>,
+    kept: Mutex<Kept>,
+}
+
+#[derive(Default)]
+struct Kept {
+    note: Note,
+    written: Option<Instant>,
+    closed: bool,
 }
 
 impl Board {
@@ -70,12 +77,24 @@ impl Board {
         Self { place: place(socket), kept: Mutex::default() }
     }
 
+    fn locked(&self) -> MutexGuard<'_, Kept> {
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes the file away: keepers may go on for a moment.
+    pub(super) fn close(&self) {
+        self.locked().closed = true;
+        // It may never have been there.
+        let _ = std::fs::remove_file(&self.place);
+    }
+
     pub(super) fn set(&self, directory: &Path, standings: Standings) {
-        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
-        let (note, written) = &mut *kept;
+        let mut kept = self.locked();
+        let Kept { note, written, closed } = &mut *kept;
         let old = note.areas.insert(directory.to_owned(), standings);
         let same = old.as_ref() == note.areas.get(directory);
-        if same && written.is_some_and(|written| written.elapsed() < NOTE) {
+        let fresh = written.is_some_and(|written| written.elapsed() < NOTE);
+        if *closed || same && fresh {
             return;
         }
         note.at = epoch_seconds();
@@ -90,12 +109,5 @@ impl Board {
         let new = self.place.with_extension("json.new");
         std::fs::write(&new, serde_json::to_vec_pretty(note)?)?;
         std::fs::rename(&new, &self.place)
-    }
-}
-
-impl Drop for Board {
-    fn drop(&mut self) {
-        // It may never have been there.
-        let _ = std::fs::remove_file(&self.place);
     }
 }

@@ -44,6 +44,7 @@ const PARTS: usize = 4;
 /// Makes space until it is dropped.
 pub(crate) struct Policy {
     stop: watch::Sender<bool>,
+    board: Arc<Board>,
 }
 
 impl Policy {
@@ -66,13 +67,14 @@ impl Policy {
         for areas in by_file_system.into_values() {
             start(areas, way.clone(), Arc::clone(&board), stopped.clone())?;
         }
-        Ok(Some(Self { stop }))
+        Ok(Some(Self { stop, board }))
     }
 }
 
 impl Drop for Policy {
     fn drop(&mut self) {
         self.stop.send_replace(true);
+        self.board.close();
     }
 }
 
