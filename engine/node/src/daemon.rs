@@ -23,6 +23,7 @@ use crate::leader::{Leader, Way};
 use crate::machine::{Machine, MachineOptions};
 use crate::office::{Office, make_parent};
 use crate::places::Places;
+use crate::policy::{self, Policy};
 use crate::recall::Recall;
 use crate::service;
 use crate::worker::{Setup, Worker};
@@ -114,6 +115,8 @@ pub struct Daemon {
     way: Way,
     /// Sees to accesses of released files, if it is to.
     _recall: Option<Recall>,
+    /// Sees to space, if it is to.
+    _policy: Option<Policy>,
 }
 
 /// How it is decided who coordinates.
@@ -150,7 +153,13 @@ impl Daemon {
         let recall = config.recall.as_ref();
         let recall =
             recall.map(|recall| Recall::start(recall.socket.clone(), directories, way.clone()));
-        Ok(Self { office, agent, places, leading, way, _recall: recall.transpose()? })
+        let _recall = recall.transpose()?;
+        let areas = policy::areas(config, &places);
+        if !areas.is_empty() && config.recall.is_none() {
+            tracing::warn!("files released to make space read as zeros: nothing recalls them");
+        }
+        let _policy = Policy::start(areas, &way, &office.socket())?;
+        Ok(Self { office, agent, places, leading, way, _recall, _policy })
     }
 
     /// Runs until told to stop, or until what it relies on is gone.

@@ -119,6 +119,15 @@ impl Way {
         }
     }
 
+    /// Comes back when this node coordinates.
+    pub(crate) async fn here(&self) {
+        let mut leader = self.leader.clone();
+        let here = |leader: &Leader| matches!(leader, Leader::Here(..));
+        if leader.wait_for(here).await.is_err() {
+            std::future::pending().await
+        }
+    }
+
     /// Comes back when another coordinates: the connection to whoever did before may go on being
     /// silent for long. That nobody is known to may say something of the way to etcd only.
     pub(crate) async fn replaced(&self, who: &Who) {

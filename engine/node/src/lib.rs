@@ -15,6 +15,7 @@ mod member;
 mod node;
 mod office;
 pub mod places;
+pub mod policy;
 mod recall;
 mod service;
 mod worker;

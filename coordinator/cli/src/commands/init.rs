@@ -66,8 +66,11 @@ pub(super) fn prepare(options: &Options, path: &Path, config: &mut Config) -> an
         .with_context(|| format!("cannot find {}", options.fs.display()))?;
     let entry = make_archive(options, path)?;
     config.archive.push(entry);
+    let old = config.fs.iter().find(|known| known.path == fs);
+    let policy = old.and_then(|known| known.policy.clone());
     config.fs.retain(|known| known.path != fs);
-    config.fs.push(FsConfig { path: fs, archive: options.name.clone(), name: None });
+    let archive = options.name.clone();
+    config.fs.push(FsConfig { path: fs, archive, name: None, policy });
     Ok(())
 }
 

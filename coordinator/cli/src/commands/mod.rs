@@ -4,6 +4,7 @@ mod cluster;
 mod copy;
 mod init;
 mod movement;
+mod policy;
 mod quickstart;
 mod state;
 mod tls;
@@ -38,6 +39,9 @@ pub(crate) enum Command {
     /// Look at, check and take out of an archive without its file systems
     #[command(subcommand)]
     Volume(volume::VolumeCommand),
+    /// Space management: what is full, and what is done about it
+    #[command(subcommand)]
+    Policy(policy::PolicyCommand),
     /// The sessions of a cluster
     #[command(subcommand)]
     Session(cluster::SessionCommand),
@@ -77,6 +81,7 @@ pub(crate) fn run(
         Command::State(paths) => state::run(&paths.paths, output),
         Command::Copy(options) => copy::run(&options, output),
         Command::Volume(command) => volume::run(command, config, output),
+        Command::Policy(command) => policy::run(&command, config, output),
         Command::Session(command) => cluster::session(&command, config, output),
         Command::Node(command) => cluster::node(&command, config, output),
         Command::Request(command) => cluster::request(&command, config, output),

@@ -1,5 +1,6 @@
 //! The configuration file: `docs/config.md`.
 
+mod policy;
 mod store;
 
 use std::collections::BTreeMap;
@@ -10,6 +11,7 @@ use dray_io::limits::{SUM_BLOCK, VOLUME_LEAST};
 use dray_link::Address;
 use serde::{Deserialize, Serialize};
 
+pub use policy::PolicyConfig;
 pub use store::{StoreConfig, StoreKind};
 
 const SYSTEM: &str = "/etc/dray/dray.toml";
@@ -180,6 +182,9 @@ pub struct FsConfig {
     /// Of the managed file system; several entries with one name are one. Default: the path.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
+    /// Space is made when it is short; without it nothing is released by itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub policy: Option<PolicyConfig>,
 }
 
 impl ArchiveConfig {
@@ -270,6 +275,11 @@ impl Config {
             }
             if !fs.path.is_absolute() {
                 bail!("{} is not an absolute path", fs.path.display());
+            }
+            if let Some(policy) = &fs.policy {
+                policy.check().map_err(|why| {
+                    ConfigError::Invalid(format!("the policy of {}: {why}", fs.path.display()))
+                })?;
             }
         }
         self.store.check(self.cluster.mode)?;
