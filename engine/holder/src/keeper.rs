@@ -112,14 +112,19 @@ impl Keeper {
     /// Waits for something to do: groups with events, and connections with packets.
     fn wait(&self) -> io::Result<(Vec<usize>, Vec<u64>)> {
         let told = |key: &u64| self.serving == Some(*key) && self.pending.has_untold();
-        let fixed = [self.listener.as_fd(), self.touchers.bell(), self.silencer.as_fd()];
-        let fixed = fixed.into_iter().map(|fd| PollFd::from_borrowed_fd(fd, PollFlags::IN));
+        let full = self.connections.len() >= CONNECTIONS;
+        let more = if full { PollFlags::empty() } else { PollFlags::IN };
+        let fixed = [
+            PollFd::new(&self.listener, more),
+            PollFd::from_borrowed_fd(self.touchers.bell(), PollFlags::IN),
+            PollFd::new(&self.silencer, PollFlags::IN),
+        ];
         let groups = self.groups.iter().map(|group| PollFd::new(group, PollFlags::IN));
         let connections = self.connections.iter().map(|(key, fd)| {
             let out = if told(key) { PollFlags::OUT } else { PollFlags::empty() };
             PollFd::new(fd, PollFlags::IN | out)
         });
-        let mut all: Vec<PollFd<'_>> = fixed.chain(groups).chain(connections).collect();
+        let mut all: Vec<PollFd<'_>> = fixed.into_iter().chain(groups).chain(connections).collect();
         let due = self.answers.due(self.pending.len()).and_then(|due| Timespec::try_from(due).ok());
         match poll(&mut all, due.as_ref()) {
             Err(Errno::INTR) => return Ok((Vec::new(), Vec::new())),
