@@ -180,7 +180,8 @@ fn many_who_want_the_same_cause_one_recall() {
                 });
             }
         });
+        // Archived, released and restored: each once.
         let nodes = scene.place.run(["node", "list"]).expect(0).json();
-        println!("{nodes}");
+        assert_eq!(nodes["nodes"][0]["bytes"].as_u64(), Some(3 * size), "{nodes}");
     });
 }
