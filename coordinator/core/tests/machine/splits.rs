@@ -12,6 +12,22 @@ fn setup() -> Setup {
     Setup { split_bytes: 8 << 20, part_bytes: 1 << 20, ..Setup::default() }
 }
 
+/// A client whose file two nodes are to move in parts, which has begun.
+fn begun() -> (Parties, u32, Vec<u32>) {
+    let mut all = Parties::with(setup());
+    let client = all.client();
+    let session = all.session(client);
+    let nodes: Vec<u32> = ["a", "b"].iter().map(|name| all.node(name, 1).0).collect();
+    all.submit(client, session, ARCHIVE, vec![item(1, 8 << 20)]);
+    // Begin, wherever it went.
+    for node in &nodes {
+        for order in all.orders(*node) {
+            all.finish(*node, &order, Status::DONE);
+        }
+    }
+    (all, client, nodes)
+}
+
 #[test]
 fn every_core_of_every_node_takes_part() {
     let mut all = Parties::with(setup());
@@ -48,17 +64,7 @@ fn every_core_of_every_node_takes_part() {
 
 #[test]
 fn parts_of_a_node_that_is_gone_are_done_elsewhere() {
-    let mut all = Parties::with(setup());
-    let client = all.client();
-    let session = all.session(client);
-    let nodes: Vec<u32> = ["a", "b"].iter().map(|name| all.node(name, 1).0).collect();
-    all.submit(client, session, ARCHIVE, vec![item(1, 8 << 20)]);
-    // Begin, wherever it went.
-    for node in &nodes {
-        for order in all.orders(*node) {
-            all.finish(*node, &order, Status::DONE);
-        }
-    }
+    let (mut all, client, nodes) = begun();
     let lost = all.orders(nodes[0]);
     assert!(!lost.is_empty());
     all.core.disconnected(all.now, nodes[0]);
@@ -106,16 +112,7 @@ fn a_part_that_fails_fails_the_file_and_a_cancel_stops_it() {
 
 #[test]
 fn a_node_whose_lease_has_ended_gets_no_parts() {
-    let mut all = Parties::with(setup());
-    let client = all.client();
-    let session = all.session(client);
-    let nodes: Vec<u32> = ["a", "b"].iter().map(|name| all.node(name, 1).0).collect();
-    all.submit(client, session, ARCHIVE, vec![item(1, 8 << 20)]);
-    for node in &nodes {
-        for order in all.orders(*node) {
-            all.finish(*node, &order, Status::DONE);
-        }
-    }
+    let (mut all, client, nodes) = begun();
     for order in all.orders(nodes[0]) {
         let refused = OrderRefused {
             epoch: order.epoch,
