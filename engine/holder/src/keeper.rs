@@ -42,6 +42,16 @@ pub struct Keeper {
     instance: u64,
 }
 
+/// What there is to do: groups with events, and connections with packets, among others.
+#[derive(Default)]
+struct Ready {
+    listener: bool,
+    touched: bool,
+    silencer: bool,
+    groups: Vec<usize>,
+    connections: Vec<u64>,
+}
+
 /// The errors that the kernel passes on to whoever accesses.
 const PASSED_ON: [Errno; 7] =
     [Errno::PERM, Errno::IO, Errno::AGAIN, Errno::BUSY, Errno::TXTBSY, Errno::NOSPC, Errno::DQUOT];
@@ -84,33 +94,39 @@ impl Keeper {
     pub fn run(mut self) -> io::Result<()> {
         let mut accesses = Vec::new();
         loop {
-            let (groups, connections) = self.wait()?;
+            let ready = self.wait()?;
             if self.answers.due(self.pending.len()).is_some_and(|due| due.is_zero()) {
                 self.answers.give_all(&self.groups);
             }
-            for (thread, touched) in self.touchers.ended() {
-                self.touched(thread, &touched);
+            if ready.touched {
+                for (thread, touched) in self.touchers.ended() {
+                    self.touched(thread, &touched);
+                }
             }
-            for group in groups {
+            for group in ready.groups {
                 self.groups[group].read(&mut accesses)?;
                 for access in accesses.drain(..) {
                     self.accessed(group, access);
                 }
             }
-            self.silencer.read(&mut accesses)?;
+            if ready.silencer {
+                self.silencer.read(&mut accesses)?;
+            }
             for access in accesses.drain(..) {
                 self.silenced(access)?;
             }
-            for key in connections {
+            for key in ready.connections {
                 self.hear(key);
             }
-            self.accept();
+            if ready.listener {
+                self.accept();
+            }
             self.tell();
         }
     }
 
-    /// Waits for something to do: groups with events, and connections with packets.
-    fn wait(&self) -> io::Result<(Vec<usize>, Vec<u64>)> {
+    /// Waits for something to do.
+    fn wait(&self) -> io::Result<Ready> {
         let told = |key: &u64| self.serving == Some(*key) && self.pending.has_untold();
         let full = self.connections.len() >= CONNECTIONS;
         let more = if full { PollFlags::empty() } else { PollFlags::IN };
@@ -127,7 +143,7 @@ impl Keeper {
         let mut all: Vec<PollFd<'_>> = fixed.into_iter().chain(groups).chain(connections).collect();
         let due = self.answers.due(self.pending.len()).and_then(|due| Timespec::try_from(due).ok());
         match poll(&mut all, due.as_ref()) {
-            Err(Errno::INTR) => return Ok((Vec::new(), Vec::new())),
+            Err(Errno::INTR) => return Ok(Ready::default()),
             result => result.map(drop)?,
         }
         let ready = |fd: &PollFd<'_>| !(fd.revents() - PollFlags::OUT).is_empty();
@@ -135,7 +151,13 @@ impl Keeper {
         let groups = (0..).zip(groups).filter(|(_, fd)| ready(fd)).map(|(index, _)| index);
         let keys = self.connections.keys().zip(connections);
         let keys = keys.filter(|(_, fd)| ready(fd)).map(|(key, _)| *key);
-        Ok((groups.collect(), keys.collect()))
+        Ok(Ready {
+            listener: ready(&all[0]),
+            touched: ready(&all[1]),
+            silencer: ready(&all[2]),
+            groups: groups.collect(),
+            connections: keys.collect(),
+        })
     }
 
     fn accessed(&mut self, group: usize, access: Access) {
