@@ -24,9 +24,10 @@ pub fn recall<W: World>(
     world: &W,
     archive: &Archive<W::Files>,
     feed: &mut Feed<'_>,
-    options: RestoreOptions,
     run: &Run<'_>,
 ) -> Result<()> {
+    // It moves data by calls of its own, not by requests of some size.
+    let options = RestoreOptions::default();
     let shared = Shared { world, archive, options, run };
     loop {
         let queue = Queue::new(feed, run);

@@ -76,7 +76,7 @@ fn perform(
         }
         Duty::Release => dray_mover::release(machine, archive, feed, run),
         Duty::Restore => dray_mover::restore(machine, archive, feed, RestoreOptions { unit }, run),
-        Duty::Recall => dray_mover::recall(machine, archive, feed, RestoreOptions { unit }, run),
+        Duty::Recall => dray_mover::recall(machine, archive, feed, run),
         Duty::Remove { accept_content } => {
             let options = RemoveOptions { accept_content };
             dray_mover::remove(machine, archive, feed, options, run)
