@@ -10,6 +10,7 @@ mod limits;
 mod link;
 mod packet;
 mod pending;
+mod reader;
 mod silent;
 mod touch;
 

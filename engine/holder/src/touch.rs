@@ -1,12 +1,13 @@
 //! Threads that access files so that the kernel makes silent descriptors of them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
 
 use rustix::event::{EventfdFlags, eventfd};
+use rustix::fs::{Mode, OFlags};
 
 use crate::limits::TOUCHERS;
 
@@ -46,9 +47,9 @@ impl Touchers {
         Ok(Self { threads, idle, ended, bell })
     }
 
-    /// Whether it is one of these.
-    pub(crate) fn has(&self, thread: i32) -> bool {
-        self.threads.contains_key(&thread)
+    /// These threads, as the kernel numbers them.
+    pub(crate) fn threads(&self) -> BTreeSet<i32> {
+        self.threads.keys().copied().collect()
     }
 
     /// A thread that touches nothing; it is idle again when its touch has ended.
@@ -82,13 +83,21 @@ impl Touchers {
 
 fn work(own: i32, todo: &Receiver<Arc<OwnedFd>>, done: &Sender<Ended>, bell: &OwnedFd) {
     for file in todo {
-        // Reading nothing asks, too.
-        let read = rustix::io::pread(&*file, &mut [0_u8; 0][..], 0);
+        let touched = touch(&file);
         drop(file);
-        if done.send((own, read.map(drop).map_err(io::Error::from))).is_err() {
+        if done.send((own, touched)).is_err() {
             return;
         }
         // It is read with the results.
         let _ = rustix::io::write(bell, &1_u64.to_le_bytes());
     }
+}
+
+/// Accesses a file, unless somebody has a lease on it: that would hold up whoever reads the event.
+fn touch(file: &OwnedFd) -> io::Result<()> {
+    let path = format!("/proc/self/fd/{}", file.as_raw_fd());
+    rustix::fs::open(path, OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC, Mode::empty())?;
+    // Reading nothing asks, too.
+    rustix::io::pread(file, &mut [0_u8; 0][..], 0)?;
+    Ok(())
 }

@@ -35,8 +35,7 @@ pub(crate) fn init(access: libc::c_int) -> io::Result<OwnedFd> {
         | libc::FAN_UNLIMITED_QUEUE
         | libc::FAN_UNLIMITED_MARKS
         | libc::FAN_REPORT_TID;
-    // Without O_NONBLOCK reading an event of a leased file would wait for the lease's end.
-    let opened = access | libc::O_LARGEFILE | libc::O_CLOEXEC | libc::O_NONBLOCK;
+    let opened = access | libc::O_LARGEFILE | libc::O_CLOEXEC;
     // SAFETY: both arguments are plain flags.
     let group = unsafe { libc::fanotify_init(flags, opened.cast_unsigned()) };
     let fd = checked_fd(group.into())?;

@@ -46,8 +46,11 @@ struct Response {
     response: u32,
 }
 
-/// Bytes read at once: an event with its range takes 48.
-const READ_BYTES: usize = 4096;
+/// Bytes read at once: an event with its range takes 48. One at a time, so that none is held up by
+/// another's lease.
+const READ_BYTES: usize = 95;
+/// Should the kernel have more to tell of an event.
+const LONG_EVENT: usize = 4096;
 
 /// Somebody is about to access data, and waits for the answer.
 #[derive(Debug)]
@@ -67,14 +70,15 @@ pub struct Access {
 pub struct Group(OwnedFd);
 
 impl Group {
-    /// Files come opened for reading, which also works where they are mounted read-only.
-    pub fn for_reading() -> io::Result<Self> {
+    /// Files come opened for reading, which also works where they are mounted read-only. To read
+    /// the event of an access to a file with a lease waits for the lease's end.
+    pub fn of_accesses() -> io::Result<Self> {
         init(libc::O_RDONLY).map(Self)
     }
 
-    /// Files come opened for reading and writing.
-    pub fn for_writing() -> io::Result<Self> {
-        init(libc::O_RDWR).map(Self)
+    /// Files come opened for reading and writing. An access to a file with a lease is refused.
+    pub fn of_silent_files() -> io::Result<Self> {
+        init(libc::O_RDWR | libc::O_NONBLOCK).map(Self)
     }
 
     /// One that another process made.
@@ -111,8 +115,12 @@ impl Group {
 
     /// Appends what has come; nothing if nothing has.
     pub fn read(&self, out: &mut Vec<Access>) -> io::Result<()> {
-        let mut bytes = [0_u8; READ_BYTES];
-        let got = match rustix::io::read(&self.0, &mut bytes) {
+        let mut bytes = [0_u8; LONG_EVENT];
+        let got = match rustix::io::read(&self.0, &mut bytes[..READ_BYTES]) {
+            Err(Errno::INVAL) => rustix::io::read(&self.0, &mut bytes),
+            result => result,
+        };
+        let got = match got {
             Err(Errno::AGAIN | Errno::INTR) => return Ok(()),
             result => result?,
         };

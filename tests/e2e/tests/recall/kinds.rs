@@ -4,8 +4,9 @@ use std::fs;
 use std::io::{Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::FileExt;
 use std::process::Command;
+use std::time::Duration;
 
-use dray_e2e::{assert_content, content, write_file, write_sparse};
+use dray_e2e::{User, assert_content, content, need_tool, write_file, write_sparse};
 
 use crate::scene::{KINDS, Scene};
 
@@ -183,5 +184,50 @@ fn many_who_want_the_same_cause_one_recall() {
         // Archived, released and restored: each once.
         let nodes = scene.place.run(["node", "list"]).expect(0).json();
         assert_eq!(nodes["nodes"][0]["bytes"].as_u64(), Some(3 * size), "{nodes}");
+    });
+}
+
+/// Has a lease on a file, as a release has.
+const LEASES: &str = "import fcntl,signal,sys\n\
+    signal.signal(signal.SIGIO,signal.SIG_IGN)\nf=open(sys.argv[1],'r+b')\n\
+    fcntl.fcntl(f,fcntl.F_SETLEASE,fcntl.F_WRLCK)\nprint('.',flush=True)\nsys.stdin.readline()\n\
+    fcntl.fcntl(f,fcntl.F_SETLEASE,fcntl.F_UNLCK)\nprint('.',flush=True)\nsys.stdin.read()";
+
+#[test]
+fn who_cuts_a_file_by_its_name_waits_for_a_lease_and_nobody_else_does() {
+    let test = "who_cuts_a_file_by_its_name_waits_for_a_lease_and_nobody_else_does";
+    if !need_tool(test, "python3") {
+        return;
+    }
+    on_each(test, |scene| {
+        let (size, cut) = (2 * MIB, MIB + 7);
+        let (leased, other) = (["a", "b", "c"].map(|name| scene.file(name)), scene.file("other"));
+        for path in leased.iter().chain([&other]) {
+            write_file(path, 6, size);
+        }
+        scene.put_away();
+        let mut users = leased.each_ref().map(|path| User::new(LEASES, path));
+        std::thread::scope(|scope| {
+            let cuts = leased.each_ref().map(|path| {
+                let mut truncate = Command::new("python3");
+                truncate.args(["-c", "import os,sys; os.truncate(sys.argv[1], int(sys.argv[2]))"]);
+                truncate.arg(path).arg(cut.to_string());
+                scope.spawn(move || truncate.output().unwrap())
+            });
+            std::thread::sleep(Duration::from_millis(300));
+            assert!(cuts.iter().all(|cut| !cut.is_finished()), "they wait");
+            assert_content(&other, 6, size);
+            assert!(cuts.iter().all(|cut| !cut.is_finished()), "they wait");
+            for user in &mut users {
+                user.go_on();
+            }
+            for cut in cuts {
+                let run = cut.join().unwrap();
+                assert!(run.status.success(), "{}", String::from_utf8_lossy(&run.stderr));
+            }
+        });
+        for path in &leased {
+            assert!(fs::read(path).unwrap() == content(6, size)[..cut as usize]);
+        }
     });
 }
