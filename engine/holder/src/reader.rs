@@ -23,6 +23,7 @@ use rustix::time::{
 use crate::crowd::give;
 use crate::decide::{Verdict, decide};
 use crate::limits::{READ, READERS};
+use crate::programs::wants_all;
 
 /// What readers have for the keeper.
 pub(crate) enum Seen {
@@ -204,6 +205,9 @@ impl Watch {
                 self.answer(access, Ok(()));
             }
             Ok(Verdict::Present) => self.answer(access, Ok(())),
+            Ok(Verdict::Away) if access.opens && !wants_all(access.thread) => {
+                self.answer(access, Ok(()));
+            }
             Ok(Verdict::Away) => self.tell(Seen::Away(access)),
             Err(error) => {
                 tracing::error!(%error, "the state of an accessed file cannot be read");

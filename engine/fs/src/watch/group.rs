@@ -8,7 +8,8 @@ use rustix::io::Errno;
 use zerocopy::{FromBytes, Immutable, IntoBytes};
 
 use crate::ffi::fanotify::{
-    FAN_ALLOW, FAN_DENY, FAN_ERRNO_SHIFT, FAN_EVENT_INFO_TYPE_RANGE, Mark, init, mark, own,
+    FAN_ALLOW, FAN_DENY, FAN_ERRNO_SHIFT, FAN_EVENT_INFO_TYPE_RANGE, FAN_OPEN_PERM, Mark, init,
+    mark, own,
 };
 
 const METADATA_VERSION: u8 = 3;
@@ -21,7 +22,7 @@ struct Metadata {
     vers: u8,
     _reserved: u8,
     metadata_len: u16,
-    _mask: u64,
+    mask: u64,
     fd: i32,
     pid: i32,
 }
@@ -52,7 +53,7 @@ const READ_BYTES: usize = 95;
 /// Should the kernel have more to tell of an event.
 const LONG_EVENT: usize = 4096;
 
-/// Somebody is about to access data, and waits for the answer.
+/// Somebody is about to open a file or to access its data, and waits for the answer.
 #[derive(Debug)]
 pub struct Access {
     /// The file; its own accesses raise nothing. The answer names it by its number, so it stays
@@ -62,6 +63,8 @@ pub struct Access {
     pub range: Option<Range>,
     /// Thread that waits.
     pub thread: i32,
+    /// Only opens it.
+    pub opens: bool,
 }
 
 /// Events of accesses, before they happen. When the last descriptor of a group is closed, whoever
@@ -201,6 +204,7 @@ impl<'a> Event<'a> {
             let Some(rest) = records.get(usize::from(record.len).max(1)..) else { break };
             records = rest;
         }
-        Some(Access { file: own(self.metadata.fd), range, thread: self.metadata.pid })
+        let Metadata { fd, pid: thread, mask, .. } = self.metadata;
+        Some(Access { file: own(fd), range, thread, opens: mask & FAN_OPEN_PERM != 0 })
     }
 }
