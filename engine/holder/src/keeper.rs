@@ -216,13 +216,16 @@ impl Keeper {
         let code = match (packet.kind, file) {
             (Kind::Answer, _) => return self.answered(id, packet.code),
             (Kind::Serve, _) => return self.serve(key, id),
-            (Kind::Silence, Some(file)) => match Touch::new(key, id, file) {
-                Ok(touch) => {
-                    self.touches.push_back(touch);
-                    return self.touch_next();
+            (kind @ (Kind::Silence | Kind::Cut), Some(file)) => {
+                let cut = (kind == Kind::Cut).then_some(packet.range.0);
+                match Touch::new((key, id), file, cut) {
+                    Ok(touch) => {
+                        self.touches.push_back(touch);
+                        return self.touch_next();
+                    }
+                    Err(error) => code_of(&error),
                 }
-                Err(error) => code(Err(error)),
-            },
+            }
             (Kind::Expose, Some(file)) => {
                 code(self.groups.iter().try_for_each(|group| group.heed(&file)))
             }
@@ -295,6 +298,10 @@ fn instance() -> u64 {
 pub(crate) fn code(result: io::Result<()>) -> i32 {
     match result {
         Ok(()) => 0,
-        Err(error) => error.raw_os_error().unwrap_or(Errno::IO.raw_os_error()),
+        Err(error) => code_of(&error),
     }
+}
+
+pub(crate) fn code_of(error: &io::Error) -> i32 {
+    error.raw_os_error().unwrap_or(Errno::IO.raw_os_error())
 }

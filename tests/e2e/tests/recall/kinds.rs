@@ -187,9 +187,10 @@ fn many_who_want_the_same_cause_one_recall() {
     });
 }
 
-/// Has a lease on a file, as a release has.
-const LEASES: &str = "import fcntl,signal,sys\n\
-    signal.signal(signal.SIGIO,signal.SIG_IGN)\nf=open(sys.argv[1],'r+b')\n\
+/// Has a lease on a file, as a release has. The holder, who was asked when the file was opened, may
+/// close it a moment later.
+const LEASES: &str = "import fcntl,signal,sys,time\n\
+    signal.signal(signal.SIGIO,signal.SIG_IGN)\nf=open(sys.argv[1],'r+b')\ntime.sleep(0.1)\n\
     fcntl.fcntl(f,fcntl.F_SETLEASE,fcntl.F_WRLCK)\nprint('.',flush=True)\nsys.stdin.readline()\n\
     fcntl.fcntl(f,fcntl.F_SETLEASE,fcntl.F_UNLCK)\nprint('.',flush=True)\nsys.stdin.read()";
 
