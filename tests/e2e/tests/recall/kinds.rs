@@ -4,7 +4,7 @@ use std::fs;
 use std::io::{Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::FileExt;
 use std::process::Command;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use dray_e2e::{User, assert_content, content, need_tool, write_file, write_sparse};
 
@@ -231,4 +231,31 @@ fn who_cuts_a_file_by_its_name_waits_for_a_lease_and_nobody_else_does() {
             assert!(fs::read(path).unwrap() == content(6, size)[..cut as usize]);
         }
     });
+}
+
+#[test]
+fn the_rest_follows_as_configured() {
+    let test = "the_rest_follows_as_configured";
+    let Some(mut scene) = Scene::new(test, "ext4") else { return };
+    let (path, size) = (scene.file("large"), 48 * MIB);
+    write_file(&path, 1, size);
+    for (recall, word) in [("range", "partial"), ("whole", "archived")] {
+        scene.kill("drayd");
+        let old = fs::read_to_string(&scene.place.config).unwrap();
+        let kept = old.lines().filter(|line| !line.starts_with("recall = "));
+        let text = kept.collect::<Vec<_>>().join("\n");
+        let text = text.replace("[[fs]]", &format!("[[fs]]\nrecall = \"{recall}\""));
+        fs::write(&scene.place.config, text).unwrap();
+        scene.start_daemon();
+        scene.put_away();
+        let mut got = [0; 1000];
+        fs::File::open(&path).unwrap().read_exact_at(&mut got, 30 * MIB).unwrap();
+        assert!(got == content(1, size)[30 << 20..][..1000]);
+        let until = Instant::now() + Duration::from_secs(20);
+        while scene.word(&path) != word {
+            assert!(Instant::now() < until, "{recall}: {}", scene.word(&path));
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        assert_eq!(scene.word(&path), word, "and it stays so");
+    }
 }
