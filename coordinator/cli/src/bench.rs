@@ -8,6 +8,8 @@ use dray_bench::{
     run_copy, run_files, run_recall,
 };
 
+use dray_device::{DeviceOptions, run_device};
+
 use crate::exit::{Code, Failure};
 use crate::output::Output;
 
@@ -19,6 +21,8 @@ pub(crate) enum BenchCommand {
     Files(FilesOptions),
     /// Reads of released files, with the daemon of this machine
     Recall(RecallOptions),
+    /// Devices and files under load: how much they do, how long each request takes
+    Device(DeviceOptions),
     /// The coordinator alone: requests of clients, ordered from nodes that move nothing
     Coordinator(CoordinatorOptions),
 }
@@ -36,6 +40,13 @@ pub(crate) fn run(
             let report = run_recall(&options, &dray, config)?;
             output.say(&report.to_string());
             output.result(&serde_json::to_value(&report).map_err(anyhow::Error::from)?);
+            return Ok(Code::Done);
+        }
+        BenchCommand::Device(options) => {
+            dray_bench::watch_interrupts()?;
+            let report = run_device(&options, &dray_bench::interrupted)
+                .map_err(|error| Failure::usage(error.to_string()))?;
+            output.say(&report.to_string());
             return Ok(Code::Done);
         }
         BenchCommand::Coordinator(options) => {

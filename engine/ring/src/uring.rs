@@ -4,8 +4,9 @@ use std::io;
 use std::marker::PhantomData;
 use std::mem::ManuallyDrop;
 use std::os::fd::{AsFd, AsRawFd, RawFd};
+use std::time::Duration;
 
-use dray_io::{Completion, Fixed, Ring, RingCounters, Slot};
+use dray_io::{Completion, Fixed, Flush, PacedRing, Ring, RingCounters, Slot};
 use io_uring::{IoUring, opcode, squeue, types};
 
 use crate::arena::Arena;
@@ -63,7 +64,7 @@ impl<F: AsFd> Uring<F> {
     /// A ring over `arena`. Fails if the kernel or its configuration has no io_uring; a limit on
     /// locked memory only costs speed.
     pub fn new(setup: &RingSetup, arena: Arena) -> io::Result<Self> {
-        assert!(arena.len() >= (setup.slots * setup.slot_bytes) as usize, "slots fit the arena");
+        assert!(arena.len() >= setup.bytes(), "slots fit the arena");
         let ring = build(setup.slots.next_power_of_two())?;
         // Saves a table lookup per entry into the kernel; older kernels refuse.
         let _ = ring.submitter().register_ring_fd();
@@ -129,6 +130,19 @@ impl<F: AsFd> Uring<F> {
         }
     }
 
+    fn flush_entry(&self, file: Fixed, how: Flush) -> squeue::Entry {
+        let flags = match how {
+            Flush::Data => types::FsyncFlags::DATASYNC,
+            Flush::All => types::FsyncFlags::empty(),
+        };
+        if self.fixed_files {
+            opcode::Fsync::new(types::Fixed(file.0)).flags(flags).build()
+        } else {
+            let descriptor = self.descriptors[file.0 as usize];
+            opcode::Fsync::new(types::Fd(descriptor)).flags(flags).build()
+        }
+    }
+
     fn push(&mut self, slot: Slot, entry: squeue::Entry) {
         let entry = entry.user_data(u64::from(slot.0));
         // SAFETY: the entry points into the arena, which outlives the ring, and at a file that
@@ -138,11 +152,20 @@ impl<F: AsFd> Uring<F> {
         pushed.expect("the queue has an entry for every slot");
     }
 
-    fn enter(&mut self, want: u32) -> io::Result<()> {
+    fn enter(&mut self, want: u32, limit: Option<Duration>) -> io::Result<()> {
+        let limit = limit.map(types::Timespec::from);
         loop {
             self.counters.enters += 1;
-            match self.ring.submit_and_wait(want as usize) {
+            let entered = match &limit {
+                None => self.ring.submit_and_wait(want as usize),
+                Some(limit) => {
+                    let limited = types::SubmitArgs::new().timespec(limit);
+                    self.ring.submitter().submit_with_args(want as usize, &limited)
+                }
+            };
+            match entered {
                 Ok(_) => return Ok(()),
+                Err(error) if error.raw_os_error() == Some(libc::ETIME) => return Ok(()),
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 // The completion queue must be emptied, or memory is short: completions help.
                 Err(error) if matches!(error.raw_os_error(), Some(libc::EBUSY | libc::EAGAIN)) => {
@@ -216,7 +239,7 @@ impl<F: AsFd> Ring for Uring<F> {
     }
 
     fn submit(&mut self) -> io::Result<()> {
-        if self.ring.submission().is_empty() { Ok(()) } else { self.enter(0) }
+        if self.ring.submission().is_empty() { Ok(()) } else { self.enter(0, None) }
     }
 
     fn wait(&mut self, done: &mut Vec<Completion>) -> io::Result<()> {
@@ -226,7 +249,7 @@ impl<F: AsFd> Ring for Uring<F> {
         }
         let before = done.len();
         while done.len() == before {
-            self.enter((under_way / 4).clamp(1, BATCH))?;
+            self.enter((under_way / 4).clamp(1, BATCH), None)?;
             self.reap(done);
         }
         Ok(())
@@ -250,6 +273,32 @@ impl<F: AsFd> Ring for Uring<F> {
 
     fn counters(&self) -> RingCounters {
         self.counters
+    }
+}
+
+impl<F: AsFd> PacedRing for Uring<F> {
+    fn flush(&mut self, file: Fixed, slot: Slot, how: Flush) {
+        self.slots.begin(slot, Use::Flushing(file.0));
+        self.counters.flushes += 1;
+        let entry = self.flush_entry(file, how);
+        self.push(slot, entry);
+    }
+
+    fn wait_for(
+        &mut self,
+        want: u32,
+        limit: Option<Duration>,
+        done: &mut Vec<Completion>,
+    ) -> io::Result<()> {
+        let under_way = self.slots.under_way();
+        if under_way == 0 {
+            return Ok(());
+        }
+        // Waiting for none still asks for completions, which the kernel has put off.
+        let limit = if want == 0 { Some(Duration::ZERO) } else { limit };
+        self.enter(want.clamp(1, under_way), limit)?;
+        self.reap(done);
+        Ok(())
     }
 }
 

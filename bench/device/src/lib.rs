@@ -1,0 +1,25 @@
+//! Load on block devices and files through the product's ring: how much they do, and how long each
+//! request takes.
+#![forbid(unsafe_code)]
+
+mod clock;
+mod core;
+mod error;
+mod options;
+mod pace;
+mod permute;
+mod phase;
+mod plan;
+mod run;
+mod sizes;
+mod source;
+mod summary;
+mod tally;
+mod target;
+mod usage;
+mod work;
+
+pub use error::{Error, Refusal};
+pub use options::DeviceOptions;
+pub use run::run_device;
+pub use sizes::parse_size;
