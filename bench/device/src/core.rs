@@ -12,6 +12,11 @@ use crate::pace::{Arrivals, Pace};
 use crate::tally::{Kind, Tally};
 use crate::work::{Io, Step, Work};
 
+#[cfg(test)]
+mod simulated;
+#[cfg(test)]
+mod tests;
+
 /// ns per interval of the results.
 pub(crate) const INTERVAL: u64 = 1_000_000_000;
 

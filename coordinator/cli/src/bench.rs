@@ -22,7 +22,7 @@ pub(crate) enum BenchCommand {
     /// Reads of released files, with the daemon of this machine
     Recall(RecallOptions),
     /// Devices and files under load: how much they do, how long each request takes
-    Device(DeviceOptions),
+    Device(Box<DeviceOptions>),
     /// The coordinator alone: requests of clients, ordered from nodes that move nothing
     Coordinator(CoordinatorOptions),
 }
