@@ -7,6 +7,7 @@
 
 #![forbid(unsafe_code)]
 
+mod against;
 mod bulk;
 mod cold;
 mod command;
@@ -30,6 +31,7 @@ mod tier;
 mod tools;
 mod tree;
 
+pub use against::{AgainstReport, Figures, run_against};
 pub use bulk::run_copy;
 pub use cold::{can_drop_caches, empty_cache, touch_memory};
 pub use coordinator::{

@@ -2,6 +2,7 @@
 //! request takes.
 #![forbid(unsafe_code)]
 
+mod brief;
 mod clock;
 mod core;
 mod error;
@@ -21,5 +22,5 @@ mod work;
 
 pub use error::{Error, Refusal};
 pub use options::DeviceOptions;
-pub use run::run_device;
+pub use run::{resolve, run_device};
 pub use sizes::parse_size;

@@ -159,6 +159,13 @@ pub struct DeviceOptions {
     /// Says what would be done, and does not read or write
     #[arg(long)]
     pub dry_run: bool,
+    /// Compares with these on the same load, alternating: fio, or paths of fio or its t/io_uring
+    #[arg(long, value_name = "PROGRAMS", value_delimiter = ',')]
+    pub against: Vec<String>,
+    /// Rounds of a comparison
+    #[arg(long, value_name = "N", default_value_t = 5, requires = "against",
+          value_parser = clap::value_parser!(u32).range(1..))]
+    pub rounds: u32,
     /// Puts the result into a file
     #[arg(long, value_name = "FILE")]
     pub output: Option<PathBuf>,

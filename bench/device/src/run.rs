@@ -1,17 +1,22 @@
 //! A whole run.
 
+use std::collections::BTreeMap;
+
 use crate::error::{Error, Refusal};
 use crate::options::DeviceOptions;
 use crate::phase::{self, Measured, Stage};
 use crate::plan::Plan;
-use crate::source::{Fill, Source};
+use crate::source::{Fill, Source, Span};
 use crate::target::Target;
 
-/// Does what the options say.
-pub fn run_device(
-    options: &DeviceOptions,
-    interrupted: &(dyn Fn() -> bool + Sync),
-) -> Result<Measured, Error> {
+/// A plan whose targets have been looked at.
+struct Ready {
+    plan: Plan,
+    targets: Vec<Target>,
+    spans: Vec<Span>,
+}
+
+fn prepare(options: &DeviceOptions) -> Result<Ready, Refusal> {
     let allowed = affinity::get_thread_affinity()
         .map_err(|error| Refusal::Options(format!("the CPUs of this process: {error}")))?;
     let mut plan = Plan::new(options, &allowed)?;
@@ -23,6 +28,20 @@ pub fn run_device(
         let all: u64 = spans.iter().map(|span| span.to - span.from).sum();
         shape.bytes = Some(all / plan.cpus.len() as u64);
     }
+    Ok(Ready { plan, targets, spans })
+}
+
+/// Every option by fio's name as it is resolved, after all that can be refused has been looked at.
+pub fn resolve(options: &DeviceOptions) -> Result<BTreeMap<String, String>, Refusal> {
+    Ok(prepare(options)?.plan.resolved(options))
+}
+
+/// Does what the options say.
+pub fn run_device(
+    options: &DeviceOptions,
+    interrupted: &(dyn Fn() -> bool + Sync),
+) -> Result<Measured, Error> {
+    let Ready { plan, targets, spans } = prepare(options)?;
     let zero_percent = match plan.load.fill {
         Fill::Zeros => 100,
         Fill::Random { zero_percent, .. } => zero_percent,

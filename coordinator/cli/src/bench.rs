@@ -4,11 +4,11 @@ use std::path::Path;
 
 use clap::Subcommand;
 use dray_bench::{
-    CoordinatorOptions, CopyOptions, FilesOptions, RecallOptions, Report, run_coordinator,
-    run_copy, run_files, run_recall,
+    CoordinatorOptions, CopyOptions, FilesOptions, RecallOptions, Report, run_against,
+    run_coordinator, run_copy, run_files, run_recall,
 };
 
-use dray_device::{DeviceOptions, run_device};
+use dray_device::{DeviceOptions, Error, Refusal, resolve, run_device};
 
 use crate::exit::{Code, Failure};
 use crate::output::Output;
@@ -43,11 +43,7 @@ pub(crate) fn run(
             return Ok(Code::Done);
         }
         BenchCommand::Device(options) => {
-            dray_bench::watch_interrupts()?;
-            let report = run_device(&options, &dray_bench::interrupted)
-                .map_err(|error| Failure::usage(error.to_string()))?;
-            output.say(&report.to_string());
-            return Ok(Code::Done);
+            return device(&options, &dray, output);
         }
         BenchCommand::Coordinator(options) => {
             let report = run_coordinator(&options)?;
@@ -59,4 +55,23 @@ pub(crate) fn run(
     output.say(&report.to_string());
     output.result(&serde_json::to_value(&report).map_err(anyhow::Error::from)?);
     Ok(if report.failures().next().is_none() { Code::Done } else { Code::Failed })
+}
+
+fn device(options: &DeviceOptions, dray: &Path, output: &Output) -> Result<Code, Failure> {
+    let refused = |refusal: Refusal| Failure::usage(refusal.to_string());
+    dray_bench::watch_interrupts()?;
+    if !options.against.is_empty() {
+        let resolved = resolve(options).map_err(refused)?;
+        let report = run_against(options, &resolved, dray, std::env::args_os().skip(1))?;
+        output.say(&report.to_string());
+        output.result(&serde_json::to_value(&report).map_err(anyhow::Error::from)?);
+        return Ok(Code::Done);
+    }
+    let report = run_device(options, &dray_bench::interrupted).map_err(|error| match error {
+        Error::Refused(refusal) => refused(refusal),
+        error => anyhow::Error::from(error).into(),
+    })?;
+    output.say(&report.to_string());
+    output.result(&report.brief());
+    Ok(Code::Done)
 }

@@ -36,7 +36,7 @@ pub(super) struct SimDevice {
     /// ns.
     pub(super) service: u64,
     /// When each server is free again.
-    servers: Vec<u64>,
+    pub(super) servers: Vec<u64>,
     /// Nothing completes from the first until the second.
     pub(super) stall: (u64, u64),
     /// A request at this place fails.

@@ -20,7 +20,7 @@ const ARROWS: [(&str, &[&str]); 20] = [
     ("dray-mover", &["dray-io", "dray-archive"]),
     ("dray-holder", &["dray-io", "dray-fs", "dray-mover"]),
     ("dray-node", NODE),
-    ("dray-bench", &["dray-wire", "dray-server", "dray-store"]),
+    ("dray-bench", &["dray-wire", "dray-server", "dray-store", "dray-device"]),
     ("dray-device", &["dray-io", "dray-ring"]),
     ("dray-cli", CLI),
     ("dray-sim", &["dray-io"]),
