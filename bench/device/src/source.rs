@@ -110,6 +110,8 @@ impl Source {
 }
 
 impl Work for Source {
+    const CHECKS: bool = false;
+
     #[inline]
     fn next(&mut self) -> Step {
         if let (1.., Some((_, how))) = (self.flushes, self.load.flush) {

@@ -35,6 +35,8 @@ pub(crate) enum Step {
 
 /// Requests, one after the other, and what becomes of them.
 pub(crate) trait Work {
+    /// Whether anything is to be done when a request has ended.
+    const CHECKS: bool;
     fn next(&mut self) -> Step;
     /// The bytes that a write is going to write.
     fn fill(&mut self, io: &Io, bytes: &mut [u8]);

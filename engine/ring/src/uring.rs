@@ -3,11 +3,14 @@
 use std::io;
 use std::marker::PhantomData;
 use std::mem::ManuallyDrop;
-use std::os::fd::{AsFd, AsRawFd, RawFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
 use std::time::Duration;
 
-use dray_io::{Completion, Fixed, Flush, PacedRing, Ring, RingCounters, Slot};
+use dray_io::limits::BLOCK;
+use dray_io::{Aligned, Completion, Fixed, Flush, PacedRing, Ring, RingCounters, Slot};
 use io_uring::{IoUring, opcode, squeue, types};
+use rustix::fs::{FileType, fstat};
+use rustix::io::{Errno, ReadWriteFlags, preadv2};
 
 use crate::arena::Arena;
 use crate::core::RingSetup;
@@ -30,6 +33,8 @@ pub struct Uring<F> {
     descriptors: Vec<RawFd>,
     fixed_files: bool,
     registered: bool,
+    /// By attached file: its requests all go to a worker of the kernel.
+    punted: Vec<bool>,
     counters: RingCounters,
     files: PhantomData<fn(&F)>,
     /// Not `Send`: see above.
@@ -60,6 +65,20 @@ fn build(entries: u32) -> io::Result<IoUring> {
     }
 }
 
+/// Whether `file` is a device whose driver cannot be asked without waiting, such as zram. The
+/// kernel says so before it reads anything.
+fn is_punted(file: BorrowedFd<'_>) -> bool {
+    let device = fstat(file)
+        .is_ok_and(|stat| FileType::from_raw_mode(stat.st_mode) == FileType::BlockDevice);
+    if !device {
+        return false;
+    }
+    // Where the driver can be asked, this reads the first block.
+    let mut block = Aligned::new(BLOCK as usize);
+    let mut whole = [io::IoSliceMut::new(&mut block)];
+    matches!(preadv2(file, &mut whole, 0, ReadWriteFlags::NOWAIT), Err(Errno::OPNOTSUPP))
+}
+
 impl<F: AsFd> Uring<F> {
     /// A ring over `arena`. Fails if the kernel or its configuration has no io_uring; a limit on
     /// locked memory only costs speed.
@@ -80,6 +99,7 @@ impl<F: AsFd> Uring<F> {
             descriptors: vec![-1; FILES as usize],
             fixed_files,
             registered,
+            punted: vec![false; FILES as usize],
             counters: RingCounters::default(),
             files: PhantomData,
             thread: PhantomData,
@@ -141,6 +161,12 @@ impl<F: AsFd> Uring<F> {
             let descriptor = self.descriptors[file.0 as usize];
             opcode::Fsync::new(types::Fd(descriptor)).flags(flags).build()
         }
+    }
+
+    /// What is going to a worker anyway goes there without a first try: 4 % less CPU time for 4 KiB
+    /// reads of a zram device.
+    fn at_once(&self, file: Fixed, entry: squeue::Entry) -> squeue::Entry {
+        if self.punted[file.0 as usize] { entry.flags(squeue::Flags::ASYNC) } else { entry }
     }
 
     fn push(&mut self, slot: Slot, entry: squeue::Entry) {
@@ -211,6 +237,7 @@ impl<F: AsFd> Ring for Uring<F> {
             return Err(error);
         }
         self.descriptors[index as usize] = descriptor;
+        self.punted[index as usize] = is_punted(file.as_fd());
         Ok(Fixed(index))
     }
 
@@ -227,7 +254,7 @@ impl<F: AsFd> Ring for Uring<F> {
         self.slots.begin(slot, Use::Reading(file.0));
         self.counters.reads += 1;
         let entry = self.read_entry(file, at, place, len);
-        self.push(slot, entry);
+        self.push(slot, self.at_once(file, entry));
     }
 
     fn write(&mut self, file: Fixed, at: u64, slot: Slot, from: u32, len: u32) {
@@ -235,7 +262,7 @@ impl<F: AsFd> Ring for Uring<F> {
         self.slots.begin(slot, Use::Writing(file.0));
         self.counters.writes += 1;
         let entry = self.write_entry(file, at, place, len);
-        self.push(slot, entry);
+        self.push(slot, self.at_once(file, entry));
     }
 
     fn submit(&mut self) -> io::Result<()> {
