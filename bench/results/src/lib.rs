@@ -2,10 +2,20 @@
 
 #![forbid(unsafe_code)]
 
+mod csv;
 mod environment;
+mod error;
+mod hgrm;
+mod json;
 mod latencies;
+mod log;
 mod model;
+mod series;
 
+pub use csv::{Row, rows_from_csv};
 pub use environment::{Environment, Machine, Target};
+pub use error::Error;
+pub use hgrm::hgrm;
+pub use json::{Results, write_file};
 pub use latencies::{Latencies, LatenciesError};
 pub use model::{Direction, Directions, Interval, IoFailure, Kind, Phase, Run, Steady, Verified};

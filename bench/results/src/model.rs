@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime};
 
+use serde::{Deserialize, Serialize};
+
 use crate::environment::Environment;
 use crate::latencies::Latencies;
 
@@ -87,15 +89,17 @@ pub struct Direction {
     pub from_intended: Option<Latencies>,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Kind {
     Read,
     Write,
+    #[serde(rename = "sync")]
     Flush,
 }
 
 /// The verdict of a steady-state rule on rounds of one figure.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Steady {
     /// The rule in words, with its limits.
     pub criterion: String,
@@ -111,7 +115,7 @@ pub struct Steady {
 }
 
 /// What a verification of written data found.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Verified {
     pub blocks: u64,
     /// Blocks whose content a flush covered, so that nothing else may be there.
