@@ -96,7 +96,7 @@ fn own_words(words: impl Iterator<Item = OsString>) -> Vec<OsString> {
     while let Some(word) = words.next() {
         let text = word.to_string_lossy();
         match text.split_once('=').map_or(text.as_ref(), |(name, _)| name) {
-            "--against" | "--rounds" | "--output" => {
+            "--against" | "--rounds" | "--output" | "--csv" | "--hgrm" | "--log" => {
                 if !text.contains('=') {
                     words.next();
                 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use dray_io::{Completion, Fixed, PacedRing, Slot};
 
 use crate::clock::Clock;
-use crate::error::{Cause, IoFailure};
+use crate::error::{Cause, Failed};
 use crate::pace::{Arrivals, Pace};
 use crate::tally::{Kind, Tally};
 use crate::work::{Io, Step, Work};
@@ -63,7 +63,7 @@ pub(crate) struct Outcome {
     pub dropped: u64,
     /// Arrivals that still waited when the time was over.
     pub left: u64,
-    pub failure: Option<IoFailure>,
+    pub failure: Option<Failed>,
 }
 
 /// Takes the tally of an interval, by number, and leaves an empty one.
@@ -266,11 +266,11 @@ impl<R: PacedRing, C: Clock, W: Work> Turns<'_, R, C, W> {
         self.free.push(slot.0);
         let moved = match result {
             Ok(moved) => moved,
-            Err(error) => return self.fail(&io, Cause::Kernel(error)),
+            Err(error) => return self.fail(&io, Cause::Kernel(error), now),
         };
         if moved < io.len {
             if moved == 0 {
-                return self.fail(&io, Cause::End);
+                return self.fail(&io, Cause::End, now);
             }
             if now >= self.counted {
                 self.tally.side(io.kind).short += 1;
@@ -278,7 +278,7 @@ impl<R: PacedRing, C: Clock, W: Work> Turns<'_, R, C, W> {
         } else if W::CHECKS {
             let bytes = &self.core.ring.bytes(slot)[..io.len as usize];
             if let Err(wrong) = self.core.work.done(&io, bytes) {
-                return self.fail(&io, Cause::Damage(wrong));
+                return self.fail(&io, Cause::Damage(wrong), now);
             }
         }
         if now >= self.counted {
@@ -288,13 +288,13 @@ impl<R: PacedRing, C: Clock, W: Work> Turns<'_, R, C, W> {
     }
 
     /// The first failure is kept; it ends the work of all cores.
-    fn fail(&mut self, io: &Io, cause: Cause) {
+    fn fail(&mut self, io: &Io, cause: Cause, now: u64) {
         self.tally.side(io.kind).errors += 1;
         self.ended = true;
         self.core.stop.store(true, Ordering::Relaxed);
         if self.outcome.failure.is_none() {
-            self.outcome.failure =
-                Some(IoFailure { target: io.target, kind: io.kind, at: io.at, len: io.len, cause });
+            let after = now.saturating_sub(self.counted);
+            self.outcome.failure = Some(Failed { io: *io, cause, after });
         }
     }
 }

@@ -3,7 +3,7 @@
 use std::io;
 use std::path::PathBuf;
 
-use crate::tally::Kind;
+use crate::work::Io;
 
 /// Why a run does not begin: nothing was read or written.
 #[derive(Debug, thiserror::Error)]
@@ -33,7 +33,7 @@ fn hint(error: &io::Error) -> &'static str {
 
 /// Why a request failed.
 #[derive(Debug, thiserror::Error)]
-pub enum Cause {
+pub(crate) enum Cause {
     #[error("{0}")]
     Kernel(io::Error),
     #[error("nothing is there: the device has become smaller")]
@@ -46,14 +46,11 @@ pub enum Cause {
 
 /// A request that failed.
 #[derive(Debug)]
-pub struct IoFailure {
-    /// Which target, by index.
-    pub target: u16,
-    pub kind: Kind,
-    /// Bytes.
-    pub at: u64,
-    pub len: u32,
-    pub cause: Cause,
+pub(crate) struct Failed {
+    pub(crate) io: Io,
+    pub(crate) cause: Cause,
+    /// ns from the start of what is counted.
+    pub(crate) after: u64,
 }
 
 /// Why there is no result.

@@ -2,18 +2,23 @@
 //! request takes.
 #![forbid(unsafe_code)]
 
-mod brief;
 mod clock;
+mod convert;
 mod core;
 mod error;
+mod gather;
+mod modes;
 mod options;
 mod pace;
 mod permute;
 mod phase;
 mod plan;
+mod rules;
 mod run;
+mod session;
 mod sizes;
 mod source;
+mod steady;
 mod summary;
 mod tally;
 mod target;
@@ -24,3 +29,4 @@ pub use error::{Error, Refusal};
 pub use options::DeviceOptions;
 pub use run::{resolve, run_device};
 pub use sizes::parse_size;
+pub use summary::Summary;

@@ -40,6 +40,14 @@ pub enum RateProcess {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Search {
+    /// The greatest queue depth of a closed loop
+    Depth,
+    /// The greatest rate of an open loop
+    Rate,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Engine {
     /// io_uring, or plain calls where it is not permitted
     Auto,
@@ -121,6 +129,30 @@ pub struct DeviceOptions {
     /// Whether they start evenly or independently of one another
     #[arg(long = "rate_process", value_enum, default_value = "linear")]
     pub rate_process: RateProcess,
+    /// Searches for the most load whose latency stays within this
+    #[arg(long = "latency_target", value_name = "TIME", value_parser = parse_time)]
+    pub latency_target: Option<Duration>,
+    /// Of so many per cent of the requests
+    #[arg(long = "latency_percentile", value_name = "PERCENT", default_value_t = 99.0)]
+    pub latency_percentile: f64,
+    /// Time of each try
+    #[arg(long = "latency_window", value_name = "TIME", value_parser = parse_time,
+          default_value = "5")]
+    pub latency_window: Duration,
+    /// What is searched for
+    #[arg(long = "latency_search", value_enum, default_value = "depth")]
+    pub latency_search: Search,
+    /// Measures the most in a closed loop, then open loops at these per cent of it
+    #[arg(long, value_name = "PERCENTS", value_delimiter = ',', num_args = 0..=1,
+          default_missing_value = "10,25,50,70,80,90,95",
+          value_parser = clap::value_parser!(u32).range(1..=200))]
+    pub curve: Option<Vec<u32>>,
+    /// Before all else, writes the working set twice with 128 KiB, in order (SNIA PTS)
+    #[arg(long)]
+    pub precondition: bool,
+    /// Rounds of --runtime until the device is in steady state by the rule of the SNIA PTS, or 25
+    #[arg(long = "steady_state")]
+    pub steady_state: bool,
     /// Seed of places, mixes, data and arrivals
     #[arg(long, value_name = "N", default_value_t = 0x6472_6179)]
     pub randseed: u64,
@@ -166,9 +198,18 @@ pub struct DeviceOptions {
     #[arg(long, value_name = "N", default_value_t = 5, requires = "against",
           value_parser = clap::value_parser!(u32).range(1..))]
     pub rounds: u32,
-    /// Puts the result into a file
+    /// Puts the result into a file, as --json prints it
     #[arg(long, value_name = "FILE")]
     pub output: Option<PathBuf>,
+    /// One row per phase and direction
+    #[arg(long, value_name = "FILE")]
+    pub csv: Option<PathBuf>,
+    /// Response times of the last phase by percentile, as HdrHistogram's tools read them
+    #[arg(long, value_name = "FILE")]
+    pub hgrm: Option<PathBuf>,
+    /// Histograms of every second, as HdrHistogram's tools read them (.hlog)
+    #[arg(long, value_name = "FILE")]
+    pub log: Option<PathBuf>,
 }
 
 /// Bytes, which may be none.

@@ -9,12 +9,10 @@ use crate::core::Shape;
 use crate::error::Refusal;
 use crate::options::{DeviceOptions, RateProcess};
 use crate::pace::Pace;
+use crate::rules;
 use crate::sizes::{Sizes, parse_size};
 use crate::source::{Fill, Load, Span};
 use crate::target::{Opening, Target};
-
-/// Requests under way per core at most: what a ring can have.
-const MOST_DEPTH: u32 = 16 * 1024;
 
 /// Bytes of memory per core at most.
 const MOST_MEMORY: u64 = 16 << 30;
@@ -47,7 +45,7 @@ fn refuse<T>(why: impl Into<String>) -> Result<T, Refusal> {
 impl Plan {
     /// Refuses what cannot be, whatever the targets are. `allowed` are the CPUs of the process.
     pub(crate) fn new(options: &DeviceOptions, allowed: &[usize]) -> Result<Self, Refusal> {
-        contradictions(options)?;
+        rules::check(options)?;
         let (read_sizes, write_sizes) = sizes(options)?;
         let most = read_sizes.most().max(write_sizes.most());
         let depth = options.iodepth;
@@ -84,7 +82,7 @@ impl Plan {
         Ok(Self {
             paths: paths(&options.filename)?,
             opening: Opening {
-                write: options.rw.writes(),
+                write: options.rw.writes() || options.precondition,
                 direct: options.direct == 1,
                 durable: options.sync,
                 forced: options.allow_mounted_write,
@@ -207,61 +205,6 @@ impl Plan {
         some("fsync", options.fsync.map(|n| n.to_string()));
         some("fdatasync", options.fdatasync.map(|n| n.to_string()));
         resolved.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
-    }
-}
-
-/// Combinations that mean nothing, or contradict each other.
-fn contradictions(options: &DeviceOptions) -> Result<(), Refusal> {
-    let writes = options.rw.writes();
-    let rules: [(bool, &str); 12] = [
-        (options.iodepth == 0, "--iodepth 0: nothing would be under way"),
-        (options.iodepth > MOST_DEPTH, "--iodepth: a ring holds up to 16384 requests"),
-        (options.numjobs == 0, "--numjobs 0: nobody would work"),
-        (
-            options.iodepth_batch_submit.is_some_and(|batch| batch == 0 || batch > options.iodepth),
-            "--iodepth_batch_submit is from 1 to --iodepth",
-        ),
-        (
-            !(1..=options.iodepth).contains(&options.iodepth_batch_complete_min),
-            "--iodepth_batch_complete_min is from 1 to --iodepth",
-        ),
-        (
-            options.rwmixread.is_some() && !options.rw.is_mixed(),
-            "--rwmixread goes with --rw rw or randrw",
-        ),
-        (
-            !writes && (options.fsync.is_some() || options.fdatasync.is_some() || options.sync),
-            "--fsync, --fdatasync and --sync go with a workload that writes",
-        ),
-        (
-            !writes
-                && (options.zero_buffers
-                    || options.refill_buffers
-                    || options.buffer_compress_percentage > 0),
-            "--zero_buffers, --buffer_compress_percentage and --refill_buffers go with a workload \
-             that writes",
-        ),
-        (
-            options.zero_buffers
-                && (options.refill_buffers || options.buffer_compress_percentage > 0),
-            "--zero_buffers leaves no room for --refill_buffers or --buffer_compress_percentage",
-        ),
-        (
-            options.fsync == Some(0) || options.fdatasync == Some(0),
-            "--fsync and --fdatasync count writes from 1",
-        ),
-        (
-            options.rate_iops.is_some_and(|rate| !rate.is_finite() || rate <= 0.0),
-            "--rate_iops is more than 0",
-        ),
-        (
-            options.runtime.is_some_and(|time| time.is_zero()),
-            "--runtime 0: nothing would be measured",
-        ),
-    ];
-    match rules.iter().find(|(broken, _)| *broken) {
-        Some((_, why)) => refuse(*why),
-        None => Ok(()),
     }
 }
 

@@ -2,11 +2,15 @@
 
 use std::collections::BTreeMap;
 
+use dray_results::{Environment, Run};
+
 use crate::error::{Error, Refusal};
+use crate::modes;
 use crate::options::DeviceOptions;
-use crate::phase::{self, Measured, Stage};
+use crate::phase::Stage;
 use crate::plan::Plan;
-use crate::source::{Fill, Source, Span};
+use crate::session::{Flow, Session};
+use crate::source::{Fill, Span};
 use crate::target::Target;
 
 /// A plan whose targets have been looked at.
@@ -36,26 +40,48 @@ pub fn resolve(options: &DeviceOptions) -> Result<BTreeMap<String, String>, Refu
     Ok(prepare(options)?.plan.resolved(options))
 }
 
-/// Does what the options say.
+/// Does what the options say. Gives what was measured also when it ended early, with the reason
+/// in `partial`.
 pub fn run_device(
     options: &DeviceOptions,
+    environment: Environment,
     interrupted: &(dyn Fn() -> bool + Sync),
-) -> Result<Measured, Error> {
+) -> Result<Run, Error> {
     let Ready { plan, targets, spans } = prepare(options)?;
     let zero_percent = match plan.load.fill {
         Fill::Zeros => 100,
         Fill::Random { zero_percent, .. } => zero_percent,
     };
-    let stage = Stage {
-        targets: &targets,
-        cpus: &plan.cpus,
-        ring: options.ioengine.into(),
-        slot_bytes: plan.slot_bytes,
-        zero_percent,
-        seed: options.randseed,
-        interrupted,
+    let mut session = Session {
+        stage: Stage {
+            targets: &targets,
+            cpus: &plan.cpus,
+            ring: options.ioengine.into(),
+            slot_bytes: plan.slot_bytes,
+            zero_percent,
+            seed: options.randseed,
+            interrupted,
+        },
+        spans,
+        options: plan.resolved(options),
+        run: Run {
+            host: rustix::system::uname().nodename().to_string_lossy().into_owned(),
+            environment,
+            phases: Vec::new(),
+            partial: None,
+        },
     };
-    let cores = plan.cpus.len() as u64;
-    let works = (0..cores).map(|core| Source::new(&plan.load, &spans, core, cores)).collect();
-    phase::run(&stage, &plan.shape, works, &mut |_, _| {})
+    if options.precondition && modes::precondition(&mut session, &plan)? == Flow::Over {
+        return Ok(session.run);
+    }
+    if options.curve.is_some() {
+        modes::curve(&mut session, &plan, options)?;
+    } else if options.latency_target.is_some() {
+        modes::latency_target(&mut session, &plan, options)?;
+    } else if options.steady_state {
+        modes::steady_state(&mut session, &plan)?;
+    } else {
+        session.load("device", &plan.load, &plan.shape)?;
+    }
+    Ok(session.run)
 }

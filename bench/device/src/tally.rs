@@ -4,7 +4,7 @@ use hdrhistogram::Histogram;
 
 /// What a request does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
+pub(crate) enum Kind {
     Read,
     Write,
     Flush,
@@ -19,7 +19,7 @@ fn histogram() -> Histogram<u64> {
 
 /// Requests of one kind that ended.
 #[derive(Debug, Clone)]
-pub struct Side {
+pub(crate) struct Side {
     pub ios: u64,
     pub bytes: u64,
     /// Moved fewer bytes than asked.
@@ -62,16 +62,11 @@ impl Side {
         }
         (self.ios, self.bytes, self.short, self.errors) = (0, 0, 0, 0);
     }
-
-    /// ns from the intended start to completion.
-    pub fn response(&self) -> &Histogram<u64> {
-        self.response.as_ref().unwrap_or(&self.service)
-    }
 }
 
 /// Requests of all kinds that ended.
 #[derive(Debug, Clone)]
-pub struct Tally {
+pub(crate) struct Tally {
     pub read: Side,
     pub write: Side,
     pub flush: Side,
@@ -79,11 +74,11 @@ pub struct Tally {
 
 impl Tally {
     /// `open` if intended starts are other than submissions.
-    pub fn new(open: bool) -> Self {
+    pub(crate) fn new(open: bool) -> Self {
         Self { read: Side::new(open), write: Side::new(open), flush: Side::new(open) }
     }
 
-    pub fn side(&mut self, kind: Kind) -> &mut Side {
+    pub(crate) fn side(&mut self, kind: Kind) -> &mut Side {
         match kind {
             Kind::Read => &mut self.read,
             Kind::Write => &mut self.write,
@@ -91,25 +86,21 @@ impl Tally {
         }
     }
 
-    pub fn add(&mut self, other: &Self) {
+    pub(crate) fn add(&mut self, other: &Self) {
         self.read.add(&other.read);
         self.write.add(&other.write);
         self.flush.add(&other.flush);
     }
 
-    pub fn clear(&mut self) {
+    pub(crate) fn clear(&mut self) {
         self.read.clear();
         self.write.clear();
         self.flush.clear();
     }
 
     /// Reads and writes; a flush is not counted as one.
-    pub fn ios(&self) -> u64 {
+    pub(crate) fn ios(&self) -> u64 {
         self.read.ios + self.write.ios
-    }
-
-    pub fn bytes(&self) -> u64 {
-        self.read.bytes + self.write.bytes
     }
 
     #[inline]

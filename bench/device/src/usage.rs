@@ -7,14 +7,14 @@ use rustix::time::{ClockId, clock_gettime};
 
 /// CPU time of all threads of the process, those that the kernel adds for a ring included.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct Usage {
+pub(crate) struct Usage {
     pub user: Duration,
     pub system: Duration,
 }
 
 impl Usage {
     /// The sum is exact; its parts are as the kernel samples them, to 10 ms.
-    pub fn now() -> Self {
+    pub(crate) fn now() -> Self {
         let spent = clock_gettime(ClockId::ProcessCPUTime);
         let total = Duration::new(spent.tv_sec.cast_unsigned(), spent.tv_nsec as u32);
         let stat = fs::read_to_string("/proc/self/stat").unwrap_or_default();
@@ -23,7 +23,7 @@ impl Usage {
         Self { user, system: total.saturating_sub(user) }
     }
 
-    pub fn since(self, before: Self) -> Self {
+    pub(crate) fn since(self, before: Self) -> Self {
         Self {
             user: self.user.saturating_sub(before.user),
             system: self.system.saturating_sub(before.system),
@@ -42,18 +42,18 @@ fn user_share(stat: &str) -> Option<f64> {
 
 /// Context switches of a thread.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Switches {
+pub(crate) struct Switches {
     pub voluntary: u64,
     pub involuntary: u64,
 }
 
 impl Switches {
-    pub fn add(&mut self, other: Self) {
+    pub(crate) fn add(&mut self, other: Self) {
         self.voluntary += other.voluntary;
         self.involuntary += other.involuntary;
     }
 
-    pub fn since(self, before: Self) -> Self {
+    pub(crate) fn since(self, before: Self) -> Self {
         Self {
             voluntary: self.voluntary - before.voluntary,
             involuntary: self.involuntary - before.involuntary,

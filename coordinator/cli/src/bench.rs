@@ -8,7 +8,8 @@ use dray_bench::{
     run_coordinator, run_copy, run_files, run_recall,
 };
 
-use dray_device::{DeviceOptions, Error, Refusal, resolve, run_device};
+use dray_device::{DeviceOptions, Error, Refusal, Summary, resolve, run_device};
+use dray_results::{Environment, Latencies, Results, hgrm, write_file};
 
 use crate::exit::{Code, Failure};
 use crate::output::Output;
@@ -67,11 +68,68 @@ fn device(options: &DeviceOptions, dray: &Path, output: &Output) -> Result<Code,
         output.result(&serde_json::to_value(&report).map_err(anyhow::Error::from)?);
         return Ok(Code::Done);
     }
-    let report = run_device(options, &dray_bench::interrupted).map_err(|error| match error {
-        Error::Refused(refusal) => refused(refusal),
-        error => anyhow::Error::from(error).into(),
-    })?;
-    output.say(&report.to_string());
-    output.result(&report.brief());
-    Ok(Code::Done)
+    if options.dry_run {
+        let resolved = resolve(options).map_err(refused)?;
+        output.result(&serde_json::to_value(&resolved).map_err(anyhow::Error::from)?);
+        for (name, value) in resolved {
+            output.say(&format!("{name}={value}"));
+        }
+        return Ok(Code::Done);
+    }
+    let environment =
+        Environment { dray: env!("CARGO_PKG_VERSION").into(), ..Environment::default() };
+    let run =
+        run_device(options, environment, &dray_bench::interrupted).map_err(
+            |error| match error {
+                Error::Refused(refusal) => refused(refusal),
+                error => anyhow::Error::from(error).into(),
+            },
+        )?;
+    output.say(&Summary(&run).to_string());
+    let code = match &run.partial {
+        None => Code::Done,
+        Some(why) => {
+            output.warn(why);
+            if dray_bench::interrupted() { Code::Partial } else { Code::Failed }
+        }
+    };
+    options.write(&Results::of_one(run), output)?;
+    Ok(code)
+}
+
+trait Write {
+    fn write(&self, results: &Results, output: &Output) -> Result<(), Failure>;
+}
+
+impl Write for DeviceOptions {
+    /// Into the files that are named, and to standard output.
+    fn write(&self, results: &Results, output: &Output) -> Result<(), Failure> {
+        let all = anyhow::Error::from;
+        if let Some(path) = &self.output {
+            results.write(path).map_err(all)?;
+        }
+        if let Some(path) = &self.csv {
+            write_file(path, results.to_csv().as_bytes()).map_err(all)?;
+        }
+        if let Some(path) = &self.log {
+            write_file(path, results.to_hlog().as_bytes()).map_err(all)?;
+        }
+        if let Some(path) = &self.hgrm {
+            write_file(path, hgrm(&responses(results)).as_bytes()).map_err(all)?;
+        }
+        if output.json {
+            print!("{}", results.to_json(std::time::SystemTime::now()));
+        }
+        Ok(())
+    }
+}
+
+/// Response times of all reads and writes of the last phase.
+fn responses(results: &Results) -> Latencies {
+    let mut all = Latencies::default();
+    if let Some(phase) = results.run.phases.last() {
+        all.add(phase.total.read.response());
+        all.add(phase.total.write.response());
+    }
+    all
 }

@@ -11,7 +11,7 @@ use dray_io::{Completion, Fixed, Flush, PacedRing, Ring, RingCounters, Slot};
 use crate::clock::Clock;
 
 /// ns that a look at the clock takes.
-const LOOK: u64 = 20;
+const LOOK: u64 = 200;
 
 #[derive(Clone, Default)]
 pub(super) struct SimClock(Rc<Cell<u64>>);

@@ -1,6 +1,7 @@
 use std::sync::atomic::AtomicBool;
 
 use dray_io::{Fixed, Flush, Ring};
+use hdrhistogram::Histogram;
 
 use super::simulated::{SimClock, SimDevice};
 use super::{Core, Outcome, Shape};
@@ -46,6 +47,12 @@ struct Ran {
     total: Tally,
     intervals: u64,
     device: SimDevice,
+}
+
+impl Ran {
+    fn response(&self) -> &Histogram<u64> {
+        self.total.read.response.as_ref().expect("the loop was open")
+    }
 }
 
 /// 32 servers of 100 us each: at most 320,000 per second.
@@ -135,7 +142,7 @@ fn a_stall_shows_in_the_response_and_not_in_the_service() {
     for pace in [Pace::Linear(64_000.0), Pace::Poisson(64_000.0)] {
         let ran = stalled(pace);
         let service = ran.total.read.service.value_at_quantile(0.999);
-        let response = ran.total.read.response().value_at_quantile(0.999);
+        let response = ran.response().value_at_quantile(0.999);
         assert!(service < MS, "{pace:?}: service {service}");
         assert!(response > 450 * MS, "{pace:?}: response {response}");
         assert_eq!((ran.outcome.dropped, ran.outcome.left > 640), (0, false));
@@ -148,7 +155,7 @@ fn a_stall_shows_in_the_response_and_not_in_the_service() {
 fn without_a_stall_response_is_service_but_for_chance() {
     let open = Shape { pace: Pace::Linear(10_000.0), ..shape(64, SECOND) };
     let ran = run(&open, &load(100), |_| {});
-    let response = ran.total.read.response().value_at_quantile(0.99);
+    let response = ran.response().value_at_quantile(0.99);
     assert!((100 * US..130 * US).contains(&response), "{response}");
 }
 
@@ -172,7 +179,7 @@ fn a_failed_request_ends_the_run_and_is_named() {
     let at = 77 * 4096;
     let ran = run(&shape(8, 60 * SECOND), &load(100), |device| device.broken = Some(at));
     let failure = ran.outcome.failure.expect("one request failed");
-    assert_eq!((failure.kind, failure.at, failure.len), (Kind::Read, at, 4096));
+    assert_eq!((failure.io.kind, failure.io.at, failure.io.len), (Kind::Read, at, 4096));
     assert!(matches!(failure.cause, Cause::Kernel(error) if error.raw_os_error() == Some(5)));
     assert_eq!(ran.total.read.errors, 1);
     assert!(ran.total.ios() > 0, "what was measured before is kept");
