@@ -60,4 +60,6 @@ pub enum Error {
     Refused(#[from] Refusal),
     #[error("core {core}: {source}")]
     Core { core: usize, source: io::Error },
+    #[error("state of a verification {}: {source}", path.display())]
+    State { path: PathBuf, source: io::Error },
 }

@@ -23,6 +23,7 @@ mod summary;
 mod tally;
 mod target;
 mod usage;
+mod verify;
 mod work;
 
 pub use error::{Error, Refusal};

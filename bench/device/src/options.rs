@@ -153,6 +153,16 @@ pub struct DeviceOptions {
     /// Rounds of --runtime until the device is in steady state by the rule of the SNIA PTS, or 25
     #[arg(long = "steady_state")]
     pub steady_state: bool,
+    /// Writes blocks that say where and when they were written, flushes after every 64 writes (or as
+    /// --fsync, --fdatasync), then reads all back: what a flush has covered must be there
+    #[arg(long)]
+    pub verify: bool,
+    /// Where that is kept which --verify_only needs to know
+    #[arg(long = "verify_state", value_name = "FILE")]
+    pub verify_state: Option<PathBuf>,
+    /// Reads back only what an earlier --verify has written, as after a crash of the device
+    #[arg(long = "verify_only", requires = "verify_state", conflicts_with = "verify")]
+    pub verify_only: bool,
     /// Seed of places, mixes, data and arrivals
     #[arg(long, value_name = "N", default_value_t = 0x6472_6179)]
     pub randseed: u64,

@@ -10,7 +10,9 @@ const MOST_DEPTH: u32 = 16 * 1024;
 type Rule = (bool, &'static str);
 
 pub(crate) fn check(options: &DeviceOptions) -> Result<(), Refusal> {
-    let all = [&queue(options)[..], &writes(options)[..], &modes(options)[..]].concat();
+    let all =
+        [&queue(options)[..], &writes(options)[..], &modes(options)[..], &verify(options)[..]]
+            .concat();
     match all.iter().find(|(broken, _)| *broken) {
         Some((_, why)) => Err(Refusal::Options((*why).to_owned())),
         None => Ok(()),
@@ -112,6 +114,29 @@ fn modes(options: &DeviceOptions) -> [Rule; 8] {
     ]
 }
 
+fn verify(options: &DeviceOptions) -> [Rule; 5] {
+    let verify = options.verify || options.verify_only;
+    let modes = options.curve.is_some()
+        || options.latency_target.is_some()
+        || options.steady_state
+        || !options.against.is_empty();
+    let data =
+        options.zero_buffers || options.refill_buffers || options.buffer_compress_percentage > 0;
+    [
+        (
+            options.verify && (!options.rw.writes() || options.rw.is_mixed()),
+            "--verify goes with --rw write or randwrite; it reads back by itself",
+        ),
+        (options.verify_only && options.rw.writes(), "--verify_only does not write: --rw read"),
+        (verify && modes, "--verify is a run of its own: no --curve, --against and the like"),
+        (verify && data, "--verify has data of its own: no --zero_buffers and the like"),
+        (
+            verify && (options.bssplit.is_some() || options.bs.contains(',')),
+            "--verify goes with one size of requests",
+        ),
+    ]
+}
+
 #[cfg(test)]
 mod tests {
     use clap::Parser;
@@ -172,6 +197,13 @@ mod tests {
             ("--against fio", "goes with --runtime"),
             ("--against fio --curve --runtime 1", "compares one phase"),
             ("--rounds 3", "required"),
+            ("--verify", "goes with --rw write"),
+            ("--verify --rw randrw", "goes with --rw write"),
+            ("--verify_only", "required"),
+            ("--verify_only --verify_state f --rw write", "does not write"),
+            ("--verify --rw write --steady_state --runtime 1", "run of its own"),
+            ("--verify --rw write --zero_buffers", "data of its own"),
+            ("--verify --rw write --bssplit 4k/50:8k/50", "one size"),
             ("--filename a::b", "empty"),
             ("--direct 2", "2"),
         ];
@@ -191,6 +223,8 @@ mod tests {
             "--curve 10,50,90 --runtime 1 --rate_process poisson",
             "--curve --runtime 1",
             "--latency_target 2ms --latency_percentile 99.9 --runtime 1 --iodepth 64",
+            "--verify --rw randwrite --number_ios 1000 --fdatasync 16 --verify_state f",
+            "--verify_only --rw read --verify_state f",
             "--steady_state --precondition --runtime 60 --rw randwrite",
             "--direct 0 --norandommap --size 50% --offset 1m --filename b:c\\:d",
         ] {

@@ -12,6 +12,7 @@ use crate::plan::Plan;
 use crate::session::{Flow, Session};
 use crate::source::{Fill, Span};
 use crate::target::Target;
+use crate::verify;
 
 /// A plan whose targets have been looked at.
 struct Ready {
@@ -74,7 +75,11 @@ pub fn run_device(
     if options.precondition && modes::precondition(&mut session, &plan)? == Flow::Over {
         return Ok(session.run);
     }
-    if options.curve.is_some() {
+    if options.verify_only {
+        verify::read_only(&mut session, options)?;
+    } else if options.verify {
+        verify::write_and_read(&mut session, &plan, options)?;
+    } else if options.curve.is_some() {
         modes::curve(&mut session, &plan, options)?;
     } else if options.latency_target.is_some() {
         modes::latency_target(&mut session, &plan, options)?;

@@ -110,6 +110,9 @@ fn phase(f: &mut Formatter<'_>, phase: &Phase) -> fmt::Result {
             "  {} blocks read back, {} of them covered by a flush, {} wrong",
             verified.blocks, verified.covered, verified.wrong
         )?;
+        if let Some(wrong) = &verified.first_wrong {
+            writeln!(f, "  the first {wrong}")?;
+        }
     }
     Ok(())
 }

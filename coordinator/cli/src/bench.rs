@@ -9,7 +9,7 @@ use dray_bench::{
 };
 
 use dray_device::{DeviceOptions, Error, Refusal, Summary, resolve, run_device};
-use dray_results::{Environment, Latencies, Results, hgrm, write_file};
+use dray_results::{Environment, Latencies, Phase, Results, hgrm, write_file};
 
 use crate::exit::{Code, Failure};
 use crate::output::Output;
@@ -86,7 +86,9 @@ fn device(options: &DeviceOptions, dray: &Path, output: &Output) -> Result<Code,
             },
         )?;
     output.say(&Summary(&run).to_string());
+    let wrong = |phase: &Phase| phase.verified.as_ref().is_some_and(|found| found.wrong > 0);
     let code = match &run.partial {
+        None if run.phases.iter().any(wrong) => Code::Damage,
         None => Code::Done,
         Some(why) => {
             output.warn(why);
