@@ -14,7 +14,6 @@ mod command;
 mod conditions;
 mod coordinator;
 mod data;
-mod device;
 mod files;
 mod fio;
 mod interrupt;

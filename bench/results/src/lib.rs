@@ -9,13 +9,17 @@ mod hgrm;
 mod json;
 mod latencies;
 mod log;
+mod merge;
 mod model;
+mod place;
 mod series;
 
 pub use csv::{Row, rows_from_csv};
-pub use environment::{Environment, Machine, Target};
+pub use environment::{Environment, Machine, Target, host_name};
 pub use error::Error;
 pub use hgrm::hgrm;
 pub use json::{Results, write_file};
 pub use latencies::{Latencies, LatenciesError};
+pub use merge::merge;
 pub use model::{Direction, Directions, Interval, IoFailure, Kind, Phase, Run, Steady, Verified};
+pub use place::{Counters, Place};

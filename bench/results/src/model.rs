@@ -141,6 +141,34 @@ pub struct IoFailure {
     pub after: Duration,
 }
 
+impl Phase {
+    /// One that began at `started`, and in which nothing has happened yet.
+    pub fn empty(started: SystemTime) -> Self {
+        Self {
+            name: String::new(),
+            options: BTreeMap::new(),
+            started,
+            runtime: Duration::ZERO,
+            intervals: Vec::new(),
+            total: Directions::default(),
+            user: Duration::ZERO,
+            system: Duration::ZERO,
+            voluntary_switches: 0,
+            involuntary_switches: 0,
+            depth_seen: 0.0,
+            syscalls: 0,
+            workers: 0,
+            target_rate: None,
+            dropped: 0,
+            left: 0,
+            steady: None,
+            verified: None,
+            error: None,
+            notes: Vec::new(),
+        }
+    }
+}
+
 impl Kind {
     pub const ALL: [Self; 3] = [Self::Read, Self::Write, Self::Flush];
 

@@ -46,7 +46,7 @@ fn written(results: &Results) -> String {
     results.to_json(UNIX_EPOCH + Duration::from_secs(1_800_000_100))
 }
 
-fn assert_valid(text: &str) {
+pub(crate) fn assert_valid(text: &str) {
     let schema: Value = serde_json::from_str(SCHEMA).expect("the schema is JSON");
     let schema = jsonschema::validator_for(&schema).expect("the schema is one");
     let value: Value = serde_json::from_str(text).expect("JSON");

@@ -5,3 +5,4 @@ mod hgrm;
 mod json;
 mod log;
 mod made_up;
+mod merge;
