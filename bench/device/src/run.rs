@@ -1,8 +1,9 @@
 //! A whole run.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 
-use dray_results::{Environment, Run};
+use dray_results::{Environment, Run, host_name};
 
 use crate::error::{Error, Refusal};
 use crate::modes;
@@ -41,11 +42,11 @@ pub fn resolve(options: &DeviceOptions) -> Result<BTreeMap<String, String>, Refu
     Ok(prepare(options)?.plan.resolved(options))
 }
 
-/// Does what the options say. Gives what was measured also when it ended early, with the reason
+/// Does what the options say; `capture` describes the machine and the targets. Gives what was measured also when it ended early, with the reason
 /// in `partial`.
 pub fn run_device(
     options: &DeviceOptions,
-    environment: Environment,
+    capture: &dyn Fn(&[PathBuf]) -> Result<Environment, String>,
     interrupted: &(dyn Fn() -> bool + Sync),
 ) -> Result<Run, Error> {
     let Ready { plan, targets, spans } = prepare(options)?;
@@ -53,6 +54,7 @@ pub fn run_device(
         Fill::Zeros => 100,
         Fill::Random { zero_percent, .. } => zero_percent,
     };
+    let environment = capture(&plan.paths).map_err(Refusal::Options)?;
     let mut session = Session {
         stage: Stage {
             targets: &targets,
@@ -65,12 +67,7 @@ pub fn run_device(
         },
         spans,
         options: plan.resolved(options),
-        run: Run {
-            host: rustix::system::uname().nodename().to_string_lossy().into_owned(),
-            environment,
-            phases: Vec::new(),
-            partial: None,
-        },
+        run: Run { host: host_name(), environment, phases: Vec::new(), partial: None },
     };
     if options.precondition && modes::precondition(&mut session, &plan)? == Flow::Over {
         return Ok(session.run);

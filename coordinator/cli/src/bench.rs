@@ -1,6 +1,6 @@
 //! `dray bench`.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use clap::Subcommand;
 use dray_bench::{
@@ -76,15 +76,14 @@ fn device(options: &DeviceOptions, dray: &Path, output: &Output) -> Result<Code,
         }
         return Ok(Code::Done);
     }
-    let environment =
-        Environment { dray: env!("CARGO_PKG_VERSION").into(), ..Environment::default() };
+    let capture = |paths: &[PathBuf]| {
+        Environment::capture(env!("CARGO_PKG_VERSION"), paths).map_err(|error| error.to_string())
+    };
     let run =
-        run_device(options, environment, &dray_bench::interrupted).map_err(
-            |error| match error {
-                Error::Refused(refusal) => refused(refusal),
-                error => anyhow::Error::from(error).into(),
-            },
-        )?;
+        run_device(options, &capture, &dray_bench::interrupted).map_err(|error| match error {
+            Error::Refused(refusal) => refused(refusal),
+            error => anyhow::Error::from(error).into(),
+        })?;
     output.say(&Summary(&run).to_string());
     let wrong = |phase: &Phase| phase.verified.as_ref().is_some_and(|found| found.wrong > 0);
     let code = match &run.partial {
