@@ -179,7 +179,9 @@ fn a_stalled_device_shows_in_the_response_and_not_in_the_service() {
         return;
     }
     let place = Place::bare();
-    let lun = LoopDevice::new(&place.path().join("lun"), 256 * MIB).format("ext4");
+    // In memory: a freeze begins with a flush, which is to take no time of its own.
+    let memory = Tmpfs::new(&place.path().join("memory"), 256 * MIB);
+    let lun = LoopDevice::new(&memory.path.join("lun"), 200 * MIB).format("ext4");
     let mount = Mount::new(lun, &place.path().join("mounted"));
     let inner = LoopDevice::attach(&filled(mount.path.join("inner"), 64 * MIB));
     let mut run = command(binary());
