@@ -153,8 +153,8 @@ pub struct DeviceOptions {
     /// Rounds of --runtime until the device is in steady state by the rule of the SNIA PTS, or 25
     #[arg(long = "steady_state")]
     pub steady_state: bool,
-    /// Writes blocks that say where and when they were written, flushes after every 64 writes (or as
-    /// --fsync, --fdatasync), then reads all back: what a flush has covered must be there
+    /// Writes blocks that say where and when they were written, flushes after every 64 writes (or
+    /// as --fsync, --fdatasync), then reads all back: what a flush has covered must be there
     #[arg(long)]
     pub verify: bool,
     /// Where that is kept which --verify_only needs to know

@@ -42,8 +42,8 @@ pub fn resolve(options: &DeviceOptions) -> Result<BTreeMap<String, String>, Refu
     Ok(prepare(options)?.plan.resolved(options))
 }
 
-/// Does what the options say; `capture` describes the machine and the targets. Gives what was measured also when it ended early, with the reason
-/// in `partial`.
+/// Does what the options say; `capture` describes the machine and the targets. Gives what was
+/// measured also when it ended early, with the reason in `partial`.
 pub fn run_device(
     options: &DeviceOptions,
     capture: &dyn Fn(&[PathBuf]) -> Result<Environment, String>,

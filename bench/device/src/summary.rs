@@ -77,8 +77,8 @@ fn phase(f: &mut Formatter<'_>, phase: &Phase) -> fmt::Result {
     let ios = phase.total.read.ios + phase.total.write.ios;
     writeln!(
         f,
-        "  {:.0} ns CPU per request (user {:.2} s, system {:.2} s), {} calls into the kernel, {:.1} \
-         under way on average, {} kernel workers",
+        "  {:.0} ns CPU per request (user {:.2} s, system {:.2} s), {} calls into the kernel, \
+         {:.1} under way on average, {} kernel workers",
         (phase.user + phase.system).as_nanos() as f64 / (ios as f64).max(1.0),
         phase.user.as_secs_f64(),
         phase.system.as_secs_f64(),
