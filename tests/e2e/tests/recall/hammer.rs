@@ -104,6 +104,15 @@ fn put_away(scene: &Put, stop: &AtomicBool, released: &AtomicU64) {
     }
 }
 
+/// Stops whoever archives, also when something has failed.
+struct Stop<'a>(&'a AtomicBool);
+
+impl Drop for Stop<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
 /// What the one who archives needs to know.
 struct Put {
     program: PathBuf,
@@ -137,6 +146,7 @@ fn hammer(scene: &mut Scene, size: &Size, victims: Victims) -> (Result<u64, Stri
     let (stop, released) = (AtomicBool::new(false), AtomicU64::new(0));
     std::thread::scope(|scope| {
         scope.spawn(|| put_away(&put, &stop, &released));
+        let _stop = Stop(&stop);
         let until = Instant::now() + Duration::from_secs(size.seconds) + LATE;
         while !workers.has_ended() && !workers.has_failed() && Instant::now() < until {
             std::thread::sleep(LIFE);
@@ -151,7 +161,6 @@ fn hammer(scene: &mut Scene, size: &Size, victims: Victims) -> (Result<u64, Stri
             }
             scene.start_daemon();
         }
-        stop.store(true, Ordering::Relaxed);
     });
     let late = !workers.has_ended() && !workers.has_failed();
     let found = if late { Err("not all have ended".to_owned()) } else { workers.end() };

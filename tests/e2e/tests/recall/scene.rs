@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use dray_e2e::{LoopDevice, Mount, Place, Programs, daemon, holder, need_root, need_tool, skip};
 
 /// For a daemon to get ready.
-const READY: Duration = Duration::from_secs(20);
+const READY: Duration = Duration::from_secs(60);
 const LOOK: Duration = Duration::from_millis(10);
 
 /// The kinds of file system that can be watched.
