@@ -12,7 +12,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde::{Deserialize, Serialize};
 
-use self::fio::Job;
+pub(crate) use self::fio::{Job, Side, Times};
 use self::own::Own;
 use crate::environment::Environment;
 use crate::error::Error;
