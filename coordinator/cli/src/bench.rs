@@ -1,5 +1,7 @@
 //! `dray bench`.
 
+mod results;
+
 use std::path::Path;
 
 use clap::Subcommand;
@@ -8,6 +10,7 @@ use dray_bench::{
     run_copy, run_files, run_recall,
 };
 
+use self::results::ResultsCommand;
 use crate::exit::{Code, Failure};
 use crate::output::Output;
 
@@ -21,6 +24,8 @@ pub(crate) enum BenchCommand {
     Recall(RecallOptions),
     /// The coordinator alone: requests of clients, ordered from nodes that move nothing
     Coordinator(CoordinatorOptions),
+    #[command(flatten)]
+    Results(ResultsCommand),
 }
 
 pub(crate) fn run(
@@ -38,6 +43,7 @@ pub(crate) fn run(
             output.result(&serde_json::to_value(&report).map_err(anyhow::Error::from)?);
             return Ok(Code::Done);
         }
+        BenchCommand::Results(command) => return results::run(command, output),
         BenchCommand::Coordinator(options) => {
             let report = run_coordinator(&options)?;
             output.say(&report.to_string());

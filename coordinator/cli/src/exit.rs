@@ -7,10 +7,11 @@ pub(crate) const HELP: &str = "\
 Exit codes:
   0  everything was done
   1  something failed; what else could be done was done
-  2  the command line is wrong
+  2  the command line is wrong, or a file on it holds no results
   3  the configuration or the archive cannot be used
   4  only refusals that pass by themselves: files in use, files that changed meanwhile
-  5  damage was found in the archive";
+  5  damage was found in the archive
+  6  bench compare: the second file is worse than the first";
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Code {
@@ -20,6 +21,7 @@ pub(crate) enum Code {
     Configuration,
     Later,
     Damage,
+    Worse,
 }
 
 impl From<Code> for ExitCode {
@@ -31,6 +33,7 @@ impl From<Code> for ExitCode {
             Code::Configuration => 3,
             Code::Later => 4,
             Code::Damage => 5,
+            Code::Worse => 6,
         })
     }
 }

@@ -49,6 +49,9 @@ type Figures = [f64; METRICS.len()];
 const ROUNDS: usize = 5;
 const SECONDS: usize = 10;
 
+/// A quantile with fewer I/Os beyond it is that of a few of them.
+const BEYOND: f64 = 10.0;
+
 const RESAMPLES: usize = 1000;
 /// For long series, whose resamples differ little and cost much.
 const RESAMPLES_LONG: usize = 200;
@@ -79,7 +82,13 @@ impl Sample {
     /// Of the rounds of one direction, one at least. The figure of several is their mean.
     pub(super) fn of(rounds: &[&SideView]) -> Self {
         let each: Vec<Figures> = rounds.iter().map(|side| figures(side)).collect();
-        let values = mean(each.iter());
+        let ios = rounds.iter().map(|side| side.ios as f64).sum::<f64>();
+        let mut values = mean(each.iter());
+        for (metric, value) in METRICS.iter().zip(&mut values) {
+            if matches!(metric.value, Value::Quantile(_, q) if ios * (1.0 - q) < BEYOND) {
+                *value = f64::NAN;
+            }
+        }
         let seconds: Vec<Counts> = rounds.iter().flat_map(|side| counts(side)).collect();
         let units = if each.len() >= ROUNDS {
             Units::Rounds(each)
@@ -153,9 +162,10 @@ pub(super) fn intervals(a: &Sample, b: &Sample) -> (Option<Vec<(f64, f64)>>, Bas
     for _ in 0..count {
         let (one, other) = (a.resample(&mut chance), b.resample(&mut chance));
         for at in 0..METRICS.len() {
-            let one = a.values[at] + (one[at] - mid_a[at]) * wide_a;
-            let other = b.values[at] + (other[at] - mid_b[at]) * wide_b;
-            changes[at].push(other / one - 1.0);
+            // In logarithms, so that no change is below -100 %.
+            let one = (one[at] / mid_a[at]).ln() * wide_a;
+            let other = (other[at] / mid_b[at]).ln() * wide_b;
+            changes[at].push(b.values[at] / a.values[at] * (other - one).exp() - 1.0);
         }
     }
     let ends = |mut changes: Vec<f64>| {
