@@ -41,6 +41,7 @@ pub fn report(views: &[View], comparisons: &[Comparison]) -> String {
         let _ = writeln!(page, "<h2>Sweep</h2>\n<div class=\"plots\">\n{sweep}</div>");
     }
     page += &phases(views);
+    page += &notes(views);
     page += "<h2>Options and environment</h2>\n";
     for view in views {
         let _ = write!(
@@ -117,12 +118,33 @@ fn warnings(views: &[View]) -> String {
             if let Some(error) = &job.error {
                 warn(&format!("{}, {}", view.label, job.name), error);
             }
-            for note in &job.notes {
-                warn(&format!("{}, {}", view.label, job.name), note);
-            }
         }
     }
     page
+}
+
+/// Each note once, with the phases that it is about.
+fn notes(views: &[View]) -> String {
+    let mut notes: Vec<(&str, Vec<String>)> = Vec::new();
+    for view in views {
+        for job in &view.jobs {
+            let about = format!("{}, {}", view.label, job.name);
+            for note in &job.notes {
+                match notes.iter_mut().find(|(known, _)| known == note) {
+                    Some((_, phases)) => phases.push(about.clone()),
+                    None => notes.push((note, vec![about.clone()])),
+                }
+            }
+        }
+    }
+    if notes.is_empty() {
+        return String::new();
+    }
+    let item = |(note, phases): (&str, Vec<String>)| {
+        format!("<li>{} ({})</li>\n", escape(note), escape(&phases.join("; ")))
+    };
+    let items: String = notes.into_iter().map(item).collect();
+    format!("<h2>Notes</h2>\n<ul>\n{items}</ul>\n")
 }
 
 fn escape(text: &str) -> String {

@@ -1,9 +1,8 @@
 //! Figures with their resamples: how else they might have come out.
 
-use std::collections::BTreeMap;
-
 use super::Basis;
-use crate::view::{Curve, SideView};
+use crate::latencies::Latencies;
+use crate::view::{Curve, Second, SideView};
 
 pub(super) struct Metric {
     pub(super) name: &'static str,
@@ -65,17 +64,28 @@ pub(super) struct Sample {
 enum Units {
     /// The figures of each round.
     Rounds(Vec<Figures>),
-    Seconds(Vec<Counts>),
+    Seconds(Seconds),
     Nothing,
 }
 
-/// A second, its histograms as values with counts.
+struct Seconds {
+    each: Vec<Counts>,
+    service: Values,
+    response: Values,
+}
+
 struct Counts {
     length: f64,
     ios: f64,
     bytes: f64,
-    service: Vec<(u64, u64)>,
-    response: Vec<(u64, u64)>,
+}
+
+/// Latencies of all seconds: the values that occur, rising, and how often each does in each
+/// second, by its index.
+#[derive(Default)]
+struct Values {
+    values: Vec<u64>,
+    counts: Vec<Vec<(usize, u64)>>,
 }
 
 impl Sample {
@@ -89,10 +99,10 @@ impl Sample {
                 *value = f64::NAN;
             }
         }
-        let seconds: Vec<Counts> = rounds.iter().flat_map(|side| counts(side)).collect();
+        let seconds = Seconds::of(rounds);
         let units = if each.len() >= ROUNDS {
             Units::Rounds(each)
-        } else if seconds.len() >= SECONDS {
+        } else if seconds.each.len() >= SECONDS {
             Units::Seconds(seconds)
         } else {
             Units::Nothing
@@ -103,7 +113,7 @@ impl Sample {
     fn len(&self) -> usize {
         match &self.units {
             Units::Rounds(rounds) => rounds.len(),
-            Units::Seconds(seconds) => seconds.len(),
+            Units::Seconds(seconds) => seconds.each.len(),
             Units::Nothing => 0,
         }
     }
@@ -112,7 +122,7 @@ impl Sample {
     /// known well: Student's factor, and that for the spread of a sample.
     fn widening(&self) -> f64 {
         let units = match &self.units {
-            Units::Seconds(seconds) => (seconds.len() / block(seconds.len())) as f64,
+            Units::Seconds(_) => (self.len() / block(self.len())) as f64,
             _ => self.len() as f64,
         };
         let freedom = (units - 1.0).max(1.0);
@@ -128,13 +138,13 @@ impl Sample {
                 mean(drawn.into_iter())
             }
             Units::Seconds(seconds) => {
-                let length = block(seconds.len());
-                let mut drawn = Vec::with_capacity(seconds.len() + length);
-                while drawn.len() < seconds.len() {
-                    let from = chance.below(seconds.len());
-                    drawn.extend((from..from + length).map(|at| &seconds[at % seconds.len()]));
+                let (count, length) = (self.len(), block(self.len()));
+                let mut drawn = Vec::with_capacity(count + length);
+                while drawn.len() < count {
+                    let from = chance.below(count);
+                    drawn.extend((from..from + length).map(|at| at % count));
                 }
-                pooled(&drawn[..seconds.len()])
+                seconds.pooled(&drawn[..count])
             }
             Units::Nothing => self.values,
         }
@@ -179,7 +189,7 @@ pub(super) fn intervals(a: &Sample, b: &Sample) -> (Option<Vec<(f64, f64)>>, Bas
 impl Sample {
     fn middle(&self) -> Figures {
         match &self.units {
-            Units::Seconds(seconds) => pooled(&seconds.iter().collect::<Vec<_>>()),
+            Units::Seconds(seconds) => seconds.pooled(&(0..self.len()).collect::<Vec<_>>()),
             _ => self.values,
         }
     }
@@ -209,57 +219,87 @@ fn mean<'a>(each: impl ExactSizeIterator<Item = &'a Figures>) -> Figures {
     sum.map(|sum| sum / count)
 }
 
-fn counts(side: &SideView) -> Vec<Counts> {
-    let usual = side.seconds.iter().map(|it| it.length).fold(0.0, f64::max);
-    let list = |latencies: &crate::latencies::Latencies| {
-        let histogram = latencies.histogram();
-        histogram.iter_recorded().map(|it| (it.value_iterated_to(), it.count_at_value())).collect()
-    };
-    let full = side.seconds.iter().filter(|second| second.length > 0.9 * usual);
-    full.map(|second| Counts {
-        length: second.length,
-        ios: second.ios as f64,
-        bytes: second.bytes as f64,
-        service: list(&second.service),
-        response: second.response.as_ref().map(list).unwrap_or_default(),
-    })
-    .collect()
+impl Seconds {
+    /// Those of all rounds, without seconds that were cut short.
+    fn of(rounds: &[&SideView]) -> Self {
+        let all = rounds.iter().flat_map(|side| &side.seconds);
+        let usual = all.clone().map(|it| it.length).fold(0.0, f64::max);
+        let full: Vec<&Second> = all.filter(|it| it.length > 0.9 * usual).collect();
+        let counts = |second: &&Second| Counts {
+            length: second.length,
+            ios: second.ios as f64,
+            bytes: second.bytes as f64,
+        };
+        Self {
+            each: full.iter().map(counts).collect(),
+            service: Values::of(full.iter().map(|it| Some(&it.service))),
+            response: Values::of(full.iter().map(|it| it.response.as_ref())),
+        }
+    }
+
+    /// The figures of some of them together, each as often as it is drawn.
+    fn pooled(&self, drawn: &[usize]) -> Figures {
+        let sum = |of: fn(&Counts) -> f64| drawn.iter().map(|at| of(&self.each[*at])).sum::<f64>();
+        let length = sum(|second| second.length);
+        let (ios, bytes) = (sum(|second| second.ios), sum(|second| second.bytes));
+        let (service, response) = (self.service.sum(drawn), self.response.sum(drawn));
+        let of = |which| match which {
+            Which::Service => (&self.service.values, &service),
+            Which::Response => (&self.response.values, &response),
+        };
+        METRICS.each_ref().map(|metric| match metric.value {
+            Value::Iops => ios / length,
+            Value::Bandwidth => bytes / length,
+            Value::Mean(which) => {
+                let (values, counts) = of(which);
+                let pairs = values.iter().zip(counts);
+                let sum: f64 = pairs.map(|(value, count)| *value as f64 * *count as f64).sum();
+                sum / counts.iter().sum::<u64>() as f64
+            }
+            Value::Quantile(which, q) => {
+                let (values, counts) = of(which);
+                quantile(values, counts, q)
+            }
+        })
+    }
 }
 
-/// The figures of some seconds together.
-fn pooled(seconds: &[&Counts]) -> Figures {
-    let sum = |of: fn(&Counts) -> f64| seconds.iter().map(|second| of(second)).sum::<f64>();
-    let length = sum(|second| second.length);
-    let (ios, bytes) = (sum(|second| second.ios), sum(|second| second.bytes));
-    let merged = |of: fn(&Counts) -> &Vec<(u64, u64)>| {
-        let mut all: BTreeMap<u64, u64> = BTreeMap::new();
-        for (value, count) in seconds.iter().flat_map(|second| of(second)) {
-            *all.entry(*value).or_default() += count;
+impl Values {
+    fn of<'a>(seconds: impl Iterator<Item = Option<&'a Latencies>>) -> Self {
+        let recorded: Vec<Vec<(u64, u64)>> = seconds
+            .map(|second| {
+                let Some(histogram) = second.map(Latencies::histogram) else { return Vec::new() };
+                let each = histogram.iter_recorded();
+                each.map(|it| (it.value_iterated_to(), it.count_at_value())).collect()
+            })
+            .collect();
+        let mut values: Vec<u64> = recorded.iter().flatten().map(|(value, _)| *value).collect();
+        values.sort_unstable();
+        values.dedup();
+        let index = |(value, count)| (values.partition_point(|it| *it < value), count);
+        let counts = recorded.into_iter().map(|it| it.into_iter().map(index).collect()).collect();
+        Self { values, counts }
+    }
+
+    fn sum(&self, drawn: &[usize]) -> Vec<u64> {
+        let mut sum = vec![0; self.values.len()];
+        for at in drawn {
+            for (index, count) in &self.counts[*at] {
+                sum[*index] += count;
+            }
         }
-        all
-    };
-    let (service, response) = (merged(|it| &it.service), merged(|it| &it.response));
-    let of = |which| if which == Which::Service { &service } else { &response };
-    METRICS.each_ref().map(|metric| match metric.value {
-        Value::Iops => ios / length,
-        Value::Bandwidth => bytes / length,
-        Value::Mean(which) => {
-            let count = of(which).values().sum::<u64>() as f64;
-            of(which).iter().map(|(value, count)| *value as f64 * *count as f64).sum::<f64>()
-                / count
-        }
-        Value::Quantile(which, q) => quantile(of(which), q),
-    })
+        sum
+    }
 }
 
-fn quantile(counts: &BTreeMap<u64, u64>, q: f64) -> f64 {
-    let wanted = (counts.values().sum::<u64>() as f64 * q).ceil().max(1.0) as u64;
+fn quantile(values: &[u64], counts: &[u64], q: f64) -> f64 {
+    let wanted = (counts.iter().sum::<u64>() as f64 * q).ceil().max(1.0) as u64;
     let mut seen = 0;
-    let reached = counts.iter().find(|(_, count)| {
-        seen += **count;
+    let reached = counts.iter().position(|count| {
+        seen += count;
         seen >= wanted
     });
-    reached.map_or(f64::NAN, |(value, _)| *value as f64)
+    reached.map_or(f64::NAN, |at| values[at] as f64)
 }
 
 /// SplitMix64 from a fixed seed: the same files give the same answer.

@@ -48,10 +48,10 @@ pub(super) fn over_time(subjects: &[Subject<'_>]) -> String {
         lines: lines(|it| it.ios as f64 / it.length, true),
     };
     let bandwidth = Plot {
-        title: "Bandwidth",
+        title: "Bandwidth in MiB/s",
         x: seconds_axis(),
-        y: Axis { label: "", scale: Scale::Linear, format: bytes },
-        lines: lines(|it| it.bytes as f64 / it.length, false),
+        y: Axis { label: "", scale: Scale::Linear, format: units::count },
+        lines: lines(|it| it.bytes as f64 / it.length / f64::from(1 << 20), false),
     };
     if iops.lines.iter().all(|line| line.points.is_empty()) {
         return String::new();
@@ -128,8 +128,11 @@ fn quantiles(side: &SideView, of: impl Fn(&Second) -> Option<u64>) -> Vec<(f64, 
 pub(super) fn sweep(views: &[View]) -> String {
     let mut lines: Vec<Line> = Vec::new();
     for view in views.iter().filter(|view| view.jobs.len() > 2) {
-        for kind in Kind::ALL {
-            let sides: Vec<&SideView> = view.jobs.iter().filter_map(|job| job.side(kind)).collect();
+        let (open, closed): (Vec<&JobView>, Vec<&JobView>) =
+            view.jobs.iter().partition(|job| job.target_rate.is_some());
+        let steps = if open.len() > closed.len() { open } else { closed };
+        for kind in [Kind::Read, Kind::Write] {
+            let sides: Vec<&SideView> = steps.iter().filter_map(|job| job.side(kind)).collect();
             if sides.len() < 3 {
                 continue;
             }
@@ -189,15 +192,6 @@ fn round_time(ns: f64) -> String {
         _ if ns < 1e6 => format!("{:.0} µs", ns / 1e3),
         _ if ns < 1e9 => format!("{:.0} ms", ns / 1e6),
         _ => format!("{:.0} s", ns / 1e9),
-    }
-}
-
-fn bytes(per_second: f64) -> String {
-    match per_second {
-        0.0 => "0".to_owned(),
-        _ if per_second < 1e6 => format!("{} kB/s", plain(per_second / 1e3)),
-        _ if per_second < 1e9 => format!("{} MB/s", plain(per_second / 1e6)),
-        _ => format!("{} GB/s", plain(per_second / 1e9)),
     }
 }
 

@@ -50,6 +50,8 @@ struct Frame {
     low: f64,
     high: f64,
     ticks: Vec<f64>,
+    /// The largest value.
+    most: f64,
 }
 
 impl Plot<'_> {
@@ -75,7 +77,7 @@ impl Plot<'_> {
             return format!("<figure><figcaption>{title}: nothing to draw</figcaption></figure>\n");
         }
         let all = || lines.iter().flat_map(|(_, points)| points);
-        let x = Frame::around(self.x.scale, all().map(|(x, _)| *x));
+        let x = Frame::around(self.x.scale, all().map(|(x, _)| *x)).ending_with_the_data();
         let y = Frame::around(self.y.scale, all().map(|(_, y)| *y));
         let mut svg = format!(
             "<figure><figcaption>{title}</figcaption>\n<svg viewBox=\"0 0 {WIDTH} {HEIGHT}\" \
@@ -178,13 +180,13 @@ impl Frame {
             (low.min(value), high.max(value))
         });
         match scale {
-            Scale::Linear => Self::linear(high),
+            Scale::Linear => Self { most: high, ..Self::linear(high) },
             Scale::Log => Self::log(low, high),
             Scale::Nines => {
                 let nines = -(1.0 - high).max(1e-7).log10();
                 let ticks = [0.0_f64, 0.5, 0.9, 0.99, 0.999, 0.9999, 0.99999, 0.999_999];
                 let ticks = ticks.into_iter().filter(|tick| -(1.0 - tick).log10() <= nines + 1e-9);
-                Self { scale, low: 0.0, high: nines.max(1.0), ticks: ticks.collect() }
+                Self { scale, low: 0.0, high: nines.max(1.0), ticks: ticks.collect(), most: high }
             }
         }
     }
@@ -197,7 +199,16 @@ impl Frame {
         let step = step.unwrap_or(rough);
         let steps = (high / step - 1e-9).ceil();
         let ticks = (0..=steps as u32).map(|at| f64::from(at) * step).collect();
-        Self { scale: Scale::Linear, low: 0.0, high: steps * step, ticks }
+        Self { scale: Scale::Linear, low: 0.0, high: steps * step, ticks, most: high }
+    }
+
+    /// Room to the right of the last value says nothing; above a curve it does.
+    fn ending_with_the_data(mut self) -> Self {
+        if self.scale == Scale::Linear && self.most > 0.0 {
+            self.high = self.most * 1.03;
+            self.ticks.retain(|tick| *tick <= self.high);
+        }
+        self
     }
 
     /// Whole decades, or 1, 2 and 5 of each where there are few.
@@ -215,7 +226,7 @@ impl Frame {
         let fine = within(&[1.0, 2.0, 5.0]);
         let ticks = if fine.len() <= 8 { fine } else { within(&[1.0]) };
         let (low, high) = (ticks[0].log10(), ticks[ticks.len() - 1].log10());
-        Self { scale: Scale::Log, low, high, ticks }
+        Self { scale: Scale::Log, low, high, ticks, most: high }
     }
 
     fn place(&self, value: f64) -> f64 {

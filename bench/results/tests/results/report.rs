@@ -61,7 +61,7 @@ fn all_is_there_once_and_well_formed() {
     assert_eq!(unbalanced(&page), BTreeMap::new());
     for wanted in [
         "I/Os per second",
-        "Bandwidth",
+        "Bandwidth in MiB/s",
         "Latency by share of the I/Os",
         "Latency of each second: read",
         "Throughput and latency, step by step",
