@@ -3,7 +3,7 @@
 use super::svg::{Axis, Line, Plot, Scale};
 use crate::model::Kind;
 use crate::units;
-use crate::view::{JobView, Second, SideView, View};
+use crate::view::{Curve, JobView, Second, SideView, View};
 
 /// More lines in one plot cannot be told apart.
 pub(super) const LINES: usize = 8;
@@ -66,7 +66,12 @@ pub(super) fn percentiles(subjects: &[Subject<'_>]) -> String {
         for side in subject.sides() {
             let (at, name) = (lines.len(), name(subjects, subject, side));
             let open = side.response.is_some();
-            let mut service = line(colour(&lines), name.clone(), side.service.points.clone());
+            let known = |curve: &Curve| {
+                // A share of less than one I/O is nothing that was seen.
+                let seen = |(share, _): &(f64, f64)| (1.0 - share) * side.ios as f64 >= 0.999;
+                curve.points.iter().copied().filter(seen).collect::<Vec<_>>()
+            };
+            let mut service = line(colour(&lines), name.clone(), known(&side.service));
             service.dashed = open;
             if open {
                 service.name += ", service";
@@ -74,7 +79,7 @@ pub(super) fn percentiles(subjects: &[Subject<'_>]) -> String {
             lines.push(service);
             if let Some(response) = &side.response {
                 let colour = lines[at].colour;
-                lines.push(line(colour, name + ", response", response.points.clone()));
+                lines.push(line(colour, name + ", response", known(response)));
             }
         }
     }
