@@ -1,8 +1,8 @@
 //! What there is to compare and draw, from our files and from fio's.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use serde::Deserialize;
@@ -92,6 +92,19 @@ impl View {
             .map_err(|source| Error::Read { path: path.to_path_buf(), source })?;
         let label = path.file_stem().unwrap_or_default().to_string_lossy();
         Self::from_json(&label, &text).map_err(|error| error.within(path))
+    }
+
+    /// Files whose names are alike but for the folder are called by their paths.
+    pub fn read_all(paths: &[PathBuf]) -> Result<Vec<Self>, Error> {
+        let mut views: Vec<Self> =
+            paths.iter().map(|path| Self::read(path)).collect::<Result<_, _>>()?;
+        let labels: BTreeSet<&String> = views.iter().map(|view| &view.label).collect();
+        if labels.len() < views.len() {
+            for (view, path) in views.iter_mut().zip(paths) {
+                view.label = path.display().to_string();
+            }
+        }
+        Ok(views)
     }
 
     /// Ours if it says so, else fio's.

@@ -77,8 +77,7 @@ pub(crate) fn run(command: ResultsCommand, output: &Output) -> Result<Code, Fail
         }
         ResultsCommand::Export(options) => export(&options, output),
         ResultsCommand::Report(options) => {
-            let views: Vec<View> =
-                options.files.iter().map(|file| View::read(file)).collect::<Result<_, _>>()?;
+            let views = View::read_all(&options.files)?;
             let page = dray_results::report(&views, &comparisons(&views));
             write_file(&options.output, page.as_bytes())?;
             written(output, &[&options.output])
@@ -87,8 +86,8 @@ pub(crate) fn run(command: ResultsCommand, output: &Output) -> Result<Code, Fail
 }
 
 fn compare(options: &CompareOptions, output: &Output) -> Result<Code, Failure> {
-    let (a, b) = (View::read(&options.a)?, View::read(&options.b)?);
-    let found = dray_results::compare(&a, &b, options.threshold)?;
+    let views = View::read_all(&[options.a.clone(), options.b.clone()])?;
+    let found = dray_results::compare(&views[0], &views[1], options.threshold)?;
     output.say(&found.to_string());
     output.result(&serde_json::to_value(&found).map_err(anyhow::Error::from)?);
     Ok(if found.verdict == Verdict::Worse { Code::Worse } else { Code::Done })
