@@ -89,7 +89,7 @@ pub struct Second {
 impl View {
     pub fn read(path: &Path) -> Result<Self, Error> {
         let text = fs::read_to_string(path)
-            .map_err(|source| Error::Read { path: path.to_path_buf(), source })?;
+            .map_err(|error| Error::Read { path: path.to_path_buf(), error })?;
         let label = path.file_stem().unwrap_or_default().to_string_lossy();
         Self::from_json(&label, &text).map_err(|error| error.within(path))
     }

@@ -117,8 +117,7 @@ fn export(options: &ExportOptions, output: &Output) -> Result<Code, Failure> {
         files.push(file.clone());
     }
     if let Some(dir) = &options.hgrm {
-        std::fs::create_dir_all(dir)
-            .map_err(|source| Error::Write { path: dir.clone(), source })?;
+        std::fs::create_dir_all(dir).map_err(|error| Error::Write { path: dir.clone(), error })?;
         files.extend(percentiles(&results, dir)?);
     }
     written(output, &files.iter().collect::<Vec<_>>())
