@@ -85,7 +85,7 @@ fn phases(views: &[View]) -> String {
     let mut page = String::new();
     for (name, subjects) in groups.iter().take(DETAILS) {
         let _ = writeln!(page, "<h2>{}</h2>\n<div class=\"plots\">", escape(name));
-        for subjects in subjects.chunks(plots::LINES / 2) {
+        for subjects in subjects.chunks(plots::LINES) {
             page += &plots::over_time(subjects);
             page += &plots::percentiles(subjects);
         }

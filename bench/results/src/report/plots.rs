@@ -15,12 +15,6 @@ pub(super) struct Subject<'a> {
     pub(super) job: &'a JobView,
 }
 
-impl Subject<'_> {
-    fn sides(&self) -> impl Iterator<Item = &SideView> {
-        self.job.sides.iter()
-    }
-}
-
 fn seconds_axis() -> Axis<'static> {
     Axis { label: "seconds since the start", scale: Scale::Linear, format: plain }
 }
@@ -29,67 +23,74 @@ fn latency_axis() -> Axis<'static> {
     Axis { label: "", scale: Scale::Log, format: round_time }
 }
 
-/// IOPS and bandwidth over time, per direction.
-pub(super) fn over_time(subjects: &[Subject<'_>]) -> String {
-    let lines = |value: fn(&Second) -> f64, flushes: bool| {
-        let mut lines = Vec::new();
-        for subject in subjects {
-            for side in subject.sides().filter(|side| flushes || side.kind != Kind::Flush) {
-                let points = whole(side).map(|it| (middle(it), value(it)));
-                lines.push(line(lines.len(), name(subjects, subject, side), points.collect()));
-            }
-        }
-        lines
-    };
-    let iops = Plot {
-        title: "I/Os per second",
-        x: seconds_axis(),
-        y: Axis { label: "", scale: Scale::Linear, format: units::count },
-        lines: lines(|it| it.ios as f64 / it.length, true),
-    };
-    let bandwidth = Plot {
-        title: "Bandwidth in MiB/s",
-        x: seconds_axis(),
-        y: Axis { label: "", scale: Scale::Linear, format: units::count },
-        lines: lines(|it| it.bytes as f64 / it.length / f64::from(1 << 20), false),
-    };
-    if iops.lines.iter().all(|line| line.points.is_empty()) {
-        return String::new();
+/// What goes into one plot: the directions of a single file, or one direction of several.
+struct Group<'a> {
+    title: String,
+    lines: Vec<(usize, String, &'a SideView)>,
+}
+
+fn groups<'a>(subjects: &[Subject<'a>]) -> Vec<Group<'a>> {
+    if let [only] = subjects {
+        let sides = only.job.sides.iter();
+        let lines = sides.map(|it| (it.kind as usize, it.kind.fio_name().to_owned(), it)).collect();
+        return vec![Group { title: String::new(), lines }];
     }
-    iops.draw() + &bandwidth.draw()
+    let of = |kind: Kind| {
+        let sides = subjects.iter().enumerate().filter_map(|(at, subject)| {
+            Some((at, subject.label.to_owned(), subject.job.side(kind)?))
+        });
+        Group { title: format!("{}: ", kind.fio_name()), lines: sides.collect() }
+    };
+    let groups = Kind::ALL.into_iter().map(of);
+    groups.filter(|group| !group.lines.is_empty()).collect()
+}
+
+/// IOPS and bandwidth over time.
+pub(super) fn over_time(subjects: &[Subject<'_>]) -> String {
+    let mut plots = String::new();
+    for group in groups(subjects) {
+        let mut draw = |what: &str, value: fn(&Second) -> f64| {
+            let lines = group.lines.iter().map(|(colour, name, side)| {
+                let points = whole(side).map(|it| (middle(it), value(it))).collect();
+                line(*colour, name.clone(), points)
+            });
+            let lines: Vec<Line> = lines.filter(|line| !line.points.is_empty()).collect();
+            if lines.iter().any(|line| line.points.iter().any(|(_, y)| *y > 0.0)) {
+                let title = format!("{}{what}", group.title);
+                let y = Axis { label: "", scale: Scale::Linear, format: units::count };
+                plots += &Plot { title: &title, x: seconds_axis(), y, lines }.draw();
+            }
+        };
+        draw("I/Os per second", |it| it.ios as f64 / it.length);
+        draw("Bandwidth in MiB/s", |it| it.bytes as f64 / it.length / f64::from(1 << 20));
+    }
+    plots
 }
 
 /// Latency by share of the I/Os; service and response time in one colour.
 pub(super) fn percentiles(subjects: &[Subject<'_>]) -> String {
-    let mut lines = Vec::new();
-    for subject in subjects {
-        for side in subject.sides() {
-            let (at, name) = (lines.len(), name(subjects, subject, side));
-            let open = side.response.is_some();
+    let mut plots = String::new();
+    for group in groups(subjects) {
+        let mut lines = Vec::new();
+        for (colour, name, side) in group.lines {
             let known = |curve: &Curve| {
                 // A share of less than one I/O is nothing that was seen.
                 let seen = |(share, _): &(f64, f64)| (1.0 - share) * side.ios as f64 >= 0.999;
                 curve.points.iter().copied().filter(seen).collect::<Vec<_>>()
             };
-            let mut service = line(colour(&lines), name.clone(), known(&side.service));
-            service.dashed = open;
-            if open {
-                service.name += ", service";
-            }
-            lines.push(service);
+            let mut service = line(colour, name.clone(), known(&side.service));
             if let Some(response) = &side.response {
-                let colour = lines[at].colour;
+                service.dashed = true;
+                service.name += ", service";
                 lines.push(line(colour, name + ", response", known(response)));
             }
+            lines.push(service);
         }
+        let title = format!("{}Latency by share of the I/Os that were not slower", group.title);
+        let x = Axis { label: "per cent", scale: Scale::Nines, format: nines };
+        plots += &Plot { title: &title, x, y: latency_axis(), lines }.draw();
     }
-    Plot {
-        title: "Latency by share of the I/Os that were not slower",
-        x: Axis { label: "per cent", scale: Scale::Nines, format: nines },
-        y: latency_axis(),
-        lines,
-    }
-    .draw()
+    plots
 }
 
 fn colour(lines: &[Line]) -> usize {
@@ -99,7 +100,7 @@ fn colour(lines: &[Line]) -> usize {
 /// p50, p99 and the largest of each second; of the response time where there is one.
 pub(super) fn latency_over_time(subject: Subject<'_>) -> String {
     let mut plots = String::new();
-    for side in subject.sides().filter(|side| !side.seconds.is_empty()) {
+    for side in subject.job.sides.iter().filter(|side| !side.seconds.is_empty()) {
         let mut lines: Vec<Line> = Vec::new();
         let open = side.response.is_some();
         for (q, what) in [(0.5, "p50"), (0.99, "p99"), (1.0, "max")] {
@@ -178,12 +179,6 @@ fn middle(second: &Second) -> f64 {
 
 fn line(colour: usize, name: String, points: Vec<(f64, f64)>) -> Line {
     Line { name, colour, dashed: false, dots: false, points }
-}
-
-/// The direction, with the file before it where there are several.
-fn name(subjects: &[Subject<'_>], subject: &Subject<'_>, side: &SideView) -> String {
-    let kind = side.kind.fio_name();
-    if subjects.len() == 1 { kind.to_owned() } else { format!("{}, {kind}", subject.label) }
 }
 
 fn plain(value: f64) -> String {
