@@ -3,14 +3,15 @@
 use std::io;
 use std::path::PathBuf;
 
+/// Each message is whole: none has a source that would be told twice.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    #[error("cannot read {}: {source}", path.display())]
-    Read { path: PathBuf, source: io::Error },
-    #[error("cannot write {}: {source}", path.display())]
-    Write { path: PathBuf, source: io::Error },
-    #[error("{}: {source}", path.display())]
-    In { path: PathBuf, source: Box<Self> },
+    #[error("cannot read {}: {error}", path.display())]
+    Read { path: PathBuf, error: io::Error },
+    #[error("cannot write {}: {error}", path.display())]
+    Write { path: PathBuf, error: io::Error },
+    #[error("{}: {error}", path.display())]
+    In { path: PathBuf, error: Box<Self> },
     #[error(
         "no JSON object of results: {0}; name a file that dray bench --output or \
              fio --output-format=json has written"
@@ -26,6 +27,6 @@ pub enum Error {
 
 impl Error {
     pub(crate) fn within(self, path: &std::path::Path) -> Self {
-        Self::In { path: path.to_path_buf(), source: Box::new(self) }
+        Self::In { path: path.to_path_buf(), error: Box::new(self) }
     }
 }

@@ -12,7 +12,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde::{Deserialize, Serialize};
 
-use self::fio::Job;
+pub(crate) use self::fio::{Job, Side, Times};
 use self::own::Own;
 use crate::environment::Environment;
 use crate::error::Error;
@@ -121,7 +121,7 @@ impl Results {
 
     pub fn read(path: &Path) -> Result<Self, Error> {
         let text = fs::read_to_string(path)
-            .map_err(|source| Error::Read { path: path.to_path_buf(), source })?;
+            .map_err(|error| Error::Read { path: path.to_path_buf(), error })?;
         Self::from_json(&text).map_err(|error| error.within(path))
     }
 
@@ -162,7 +162,7 @@ pub(crate) fn since_1970(time: SystemTime) -> Duration {
 
 /// Puts `bytes` at `path`, whole or not at all.
 pub fn write_file(path: &Path, bytes: &[u8]) -> Result<(), Error> {
-    let failed = |source| Error::Write { path: path.to_path_buf(), source };
+    let failed = |error| Error::Write { path: path.to_path_buf(), error };
     // A pipe or device cannot be replaced.
     if fs::metadata(path).is_ok_and(|found| !found.is_file()) {
         return fs::write(path, bytes).map_err(failed);

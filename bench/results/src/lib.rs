@@ -2,6 +2,7 @@
 
 #![forbid(unsafe_code)]
 
+mod compare;
 mod csv;
 mod environment;
 mod error;
@@ -12,8 +13,12 @@ mod log;
 mod merge;
 mod model;
 mod place;
+mod report;
 mod series;
+mod units;
+mod view;
 
+pub use compare::{Basis, Comparison, Line, Verdict, compare};
 pub use csv::{Row, rows_from_csv};
 pub use environment::{Environment, Machine, Target, host_name};
 pub use error::Error;
@@ -23,3 +28,5 @@ pub use latencies::{Latencies, LatenciesError};
 pub use merge::merge;
 pub use model::{Direction, Directions, Interval, IoFailure, Kind, Phase, Run, Steady, Verified};
 pub use place::{Counters, Place};
+pub use report::report;
+pub use view::{Curve, JobView, Second, SideView, View};

@@ -30,7 +30,7 @@ pub struct Counters {
 
 impl Place {
     pub fn of(path: &Path) -> Result<Self, Error> {
-        let failed = |source| Error::Read { path: path.to_path_buf(), source };
+        let failed = |error| Error::Read { path: path.to_path_buf(), error };
         let path = path.canonicalize().map_err(failed)?;
         let meta = fs::metadata(&path).map_err(failed)?;
         if meta.file_type().is_block_device() {
@@ -38,7 +38,7 @@ impl Place {
             return Ok(Self { file_system, mount_options, source, sys: sys_dir(meta.rdev()) });
         }
         let mounts = fs::read_to_string(MOUNTS)
-            .map_err(|source| Error::Read { path: MOUNTS.into(), source })?;
+            .map_err(|error| Error::Read { path: MOUNTS.into(), error })?;
         let mount = mounts
             .lines()
             .filter_map(Mount::parse)

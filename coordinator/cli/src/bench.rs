@@ -1,5 +1,7 @@
 //! `dray bench`.
 
+mod results;
+
 use std::path::{Path, PathBuf};
 
 use clap::Subcommand;
@@ -7,10 +9,10 @@ use dray_bench::{
     CoordinatorOptions, CopyOptions, FilesOptions, RecallOptions, Report, run_against,
     run_coordinator, run_copy, run_files, run_recall,
 };
-
 use dray_device::{DeviceOptions, Error, Refusal, Summary, resolve, run_device};
 use dray_results::{Environment, Latencies, Phase, Results, hgrm, write_file};
 
+use self::results::ResultsCommand;
 use crate::exit::{Code, Failure};
 use crate::output::Output;
 
@@ -26,6 +28,8 @@ pub(crate) enum BenchCommand {
     Device(Box<DeviceOptions>),
     /// The coordinator alone: requests of clients, ordered from nodes that move nothing
     Coordinator(CoordinatorOptions),
+    #[command(flatten)]
+    Results(ResultsCommand),
 }
 
 pub(crate) fn run(
@@ -46,6 +50,7 @@ pub(crate) fn run(
         BenchCommand::Device(options) => {
             return device(&options, &dray, output);
         }
+        BenchCommand::Results(command) => return results::run(command, output),
         BenchCommand::Coordinator(options) => {
             let report = run_coordinator(&options)?;
             output.say(&report.to_string());

@@ -7,11 +7,12 @@ pub(crate) const HELP: &str = "\
 Exit codes:
   0  everything was done
   1  something failed; what else could be done was done
-  2  the command line is wrong
+  2  the command line is wrong, or a file on it holds no results
   3  the configuration or the archive cannot be used
   4  only refusals that pass by themselves: files in use, files that changed meanwhile
   5  damage was found in the archive, or by a verification
-  6  interrupted: the result of a benchmark holds what was measured until then";
+  6  interrupted: the result of a benchmark holds what was measured until then
+  7  bench compare: the second file is worse than the first";
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Code {
@@ -22,6 +23,7 @@ pub(crate) enum Code {
     Later,
     Damage,
     Partial,
+    Worse,
 }
 
 impl From<Code> for ExitCode {
@@ -34,6 +36,7 @@ impl From<Code> for ExitCode {
             Code::Later => 4,
             Code::Damage => 5,
             Code::Partial => 6,
+            Code::Worse => 7,
         })
     }
 }

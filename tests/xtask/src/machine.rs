@@ -20,7 +20,7 @@ const ETCD: [&str; 2] = ["--features", "dray-cli/etcd,dray-node/etcd"];
 const ETCD_ALL: [&str; 2] =
     ["--features", "dray-cli/etcd,dray-node/etcd,dray-store/etcd,dray-bench/etcd,dray-e2e/etcd"];
 
-const TOOLS: [Tool; 14] = [
+const TOOLS: [Tool; 16] = [
     Tool { program: "mkfs.xfs", package: "xfsprogs", tests: "tests on XFS" },
     Tool { program: "mkfs.btrfs", package: "btrfs-progs", tests: "tests on btrfs" },
     Tool { program: "mkfs.ext4", package: "e2fsprogs", tests: "tests on ext4" },
@@ -35,6 +35,8 @@ const TOOLS: [Tool; 14] = [
     Tool { program: "setfattr", package: "attr", tests: "tests of extended attributes" },
     Tool { program: "getfattr", package: "attr", tests: "tests of extended attributes" },
     Tool { program: "setfacl", package: "acl", tests: "tests of access control lists" },
+    Tool { program: "fio", package: "fio", tests: "results held against fio's" },
+    Tool { program: "chromium", package: "chromium", tests: "reports in a browser" },
 ];
 
 /// `PATH` with the folders where an unprivileged shell does not look for `mkfs` and `losetup`.

@@ -85,7 +85,8 @@ impl Own {
             system_ns: ns(phase.system),
             voluntary_switches: phase.voluntary_switches,
             involuntary_switches: phase.involuntary_switches,
-            depth: phase.depth_seen,
+            // JSON has no word for what is no number.
+            depth: if phase.depth_seen.is_finite() { phase.depth_seen } else { 0.0 },
             syscalls: phase.syscalls,
             io_wq: phase.workers,
             target_rate: phase.target_rate,
