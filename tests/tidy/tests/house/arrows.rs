@@ -6,7 +6,7 @@ use dray_tidy::findings::Findings;
 use dray_tidy::{repo, source, workspace};
 
 /// Name, and what it may depend on. `EVERYTHING` is for tests and tools.
-const ARROWS: [(&str, &[&str]); 19] = [
+const ARROWS: [(&str, &[&str]); 20] = [
     ("dray-io", &[]),
     ("dray-wire", &[]),
     ("dray-core", &["dray-wire"]),
@@ -21,6 +21,7 @@ const ARROWS: [(&str, &[&str]); 19] = [
     ("dray-holder", &["dray-io", "dray-fs", "dray-mover"]),
     ("dray-node", NODE),
     ("dray-bench", &["dray-wire", "dray-server", "dray-store"]),
+    ("dray-tuning", &["dray-io", "dray-ring", "dray-fs", "dray-link", "dray-node"]),
     ("dray-cli", CLI),
     ("dray-sim", &["dray-io"]),
     ("dray-e2e", EVERYTHING),
@@ -55,6 +56,7 @@ const CLI: &[&str] = &[
     "dray-client",
     "dray-node",
     "dray-bench",
+    "dray-tuning",
 ];
 
 /// Further arrows of tests inside a crate.

@@ -1,0 +1,4 @@
+//! What makes a machine fit for dray: a look at how it is set up, and measurements of its devices.
+#![forbid(unsafe_code)]
+
+pub mod probe;

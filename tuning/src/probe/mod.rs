@@ -1,0 +1,3 @@
+//! `dray tune probe`.
+
+pub mod search;
