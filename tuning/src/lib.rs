@@ -2,3 +2,5 @@
 #![forbid(unsafe_code)]
 
 pub mod probe;
+
+pub use probe::{Error as ProbeError, ProbeOptions, ProbeReport, run_probe};

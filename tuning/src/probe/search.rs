@@ -245,7 +245,7 @@ impl<D: Device> Search<'_, D> {
         if let [only] = settings {
             return Ok(vec![(*only, 1.0)]);
         }
-        let (shares, rates) = race(self.device, settings, rounds)?;
+        let Raced { shares, rates } = race(self.device, settings, rounds)?;
         for (setting, rates) in settings.iter().zip(rates) {
             self.measurements += rates.len();
             self.samples.entry(*setting).or_default().extend(rates);
@@ -254,13 +254,20 @@ impl<D: Device> Search<'_, D> {
     }
 }
 
-/// Measures each setting once in every round, and gives for each the median of its shares of the
-/// round's middle, and its rates. Ends early, after a round at least, when the time is up.
+/// Of each runner, in the order of the settings.
+pub struct Raced {
+    /// The median of its shares of the round's middle.
+    pub shares: Vec<f64>,
+    /// Bytes per second in each round.
+    pub rates: Vec<Vec<f64>>,
+}
+
+/// Measures each setting once in every round. Ends early, after a round at least, when the time is up.
 pub fn race<D: Device>(
     device: &mut D,
     settings: &[Setting],
     rounds: usize,
-) -> Result<(Vec<f64>, Vec<Vec<f64>>), D::Error> {
+) -> Result<Raced, D::Error> {
     let mut rates = vec![Vec::new(); settings.len()];
     let mut shares = vec![Vec::new(); settings.len()];
     for round in 0..rounds {
@@ -282,7 +289,7 @@ pub fn race<D: Device>(
             shares.push(rate / middle);
         }
     }
-    Ok((shares.iter().map(|shares| median(shares)).collect(), rates))
+    Ok(Raced { shares: shares.iter().map(|shares| median(shares)).collect(), rates })
 }
 
 /// Of an even number, the mean of the two in the middle; zero of none.

@@ -5,14 +5,14 @@ use super::*;
 /// A device whose speed is known, with noise that is drawn from a seed and a neighbour who takes
 /// a share of it for some measurements on end.
 struct Model {
-    speed: fn(Setting) -> f64,
+    speed: Speed,
     noise: f64,
     state: u64,
     taken: f64,
 }
 
 impl Model {
-    fn new(speed: fn(Setting) -> f64, noise: f64, seed: u64) -> Self {
+    fn new(speed: Speed, noise: f64, seed: u64) -> Self {
         Self { speed, noise, state: seed.wrapping_mul(2).wrapping_add(1), taken: 1.0 }
     }
 
@@ -84,7 +84,9 @@ fn ridge(setting: Setting) -> f64 {
     1e9 / (1.0 + 0.15 * off) * if setting.bytes < 256 * KIB { 0.8 } else { 1.0 }
 }
 
-const MODELS: [(&str, fn(Setting) -> f64); 5] = [
+type Speed = fn(Setting) -> f64;
+
+const MODELS: [(&str, Speed); 5] = [
     ("far disk", far_disk),
     ("splits", splits),
     ("memory", memory),
@@ -92,7 +94,7 @@ const MODELS: [(&str, fn(Setting) -> f64); 5] = [
     ("ridge", ridge),
 ];
 
-fn best(speed: fn(Setting) -> f64) -> f64 {
+fn best(speed: Speed) -> f64 {
     space().all().into_iter().map(speed).fold(0.0, f64::max)
 }
 
