@@ -10,7 +10,8 @@ Exit codes:
   2  the command line is wrong
   3  the configuration or the archive cannot be used
   4  only refusals that pass by themselves: files in use, files that changed meanwhile
-  5  damage was found in the archive";
+  5  damage was found in the archive
+  6  `tune doctor` has found something that is not as it should be";
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Code {
@@ -20,6 +21,7 @@ pub(crate) enum Code {
     Configuration,
     Later,
     Damage,
+    Found,
 }
 
 impl From<Code> for ExitCode {
@@ -31,6 +33,7 @@ impl From<Code> for ExitCode {
             Code::Configuration => 3,
             Code::Later => 4,
             Code::Damage => 5,
+            Code::Found => 6,
         })
     }
 }
