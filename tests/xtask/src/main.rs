@@ -14,6 +14,7 @@ mod memory;
 mod rounds;
 mod run;
 mod test;
+mod tuning;
 
 use std::process::ExitCode;
 
@@ -48,6 +49,9 @@ usage: cargo xtask <task>
   hammer [--minutes N] [--processes N] [--files N] [--fs ext4|xfs|btrfs]
                                      32 processes access 5,000 files in every way for 20 minutes on
                                      each file system while these are released, and drayd is killed
+  tuning [--dir DIR] [--rounds N] [--mib N] [--out FILE]
+                                     drayd with a profile of DIR against drayd as usual, in turn,
+                                     and what faults that `tune doctor` names cost a copy, as JSON
   loop-clean [--dry-run]             detaches loop devices and mounts left by tests below the
                                      temporary directory (TMPDIR)
   help                               this
@@ -68,6 +72,7 @@ fn main() -> ExitCode {
         "fuzz" => fuzz::run(args),
         "hammer" => hammer::run(args),
         "memory" => memory::run(args),
+        "tuning" => tuning::run(args),
         "loop-clean" => loops::clean(args),
         "help" | "--help" | "-h" => {
             print!("{HELP}");

@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 
 use clap::Args;
 use dray_io::Fault;
+use dray_io::limits::HANDS;
 use dray_node::config::{EngineProfile, Profile, Random, Streamed};
 
 use self::measure::{Ground, Pattern, measure};
@@ -41,8 +42,9 @@ pub struct ProbeOptions {
     #[arg(long, value_name = "MS", default_value_t = 150,
           value_parser = clap::value_parser!(u64).range(10..=10_000))]
     pub window: u64,
-    /// Seconds after which the search of each pattern ends with what it knows
-    #[arg(long, value_name = "S", default_value_t = 30,
+    /// Seconds after which the search of each pattern ends with what it knows; the last races take
+    /// half as long again at most
+    #[arg(long, value_name = "S", default_value_t = 22,
           value_parser = clap::value_parser!(u64).range(1..=3600))]
     pub most: u64,
     /// MiB of the file that is made on a file system
@@ -54,6 +56,9 @@ pub struct ProbeOptions {
 /// Bytes that one core may have under way: what the engine's buffers take may be twice this.
 const CORE_MEMORY: u64 = 64 << 20;
 const KIB: u32 = 1024;
+/// Hands also open, list and set attributes: they wait for more than reads, and a device that is
+/// all memory wants one read under way (decision 0001).
+const HANDS_LEAST: usize = 8;
 /// Rounds in which the best of a sweep run against what was found.
 const SWEEP_ROUNDS: usize = 9;
 const SWEEP_RUNNERS: usize = 5;
@@ -80,6 +85,7 @@ struct Bench<'a> {
     ground: Ground<'a>,
     pattern: Pattern,
     seed: u64,
+    most: Duration,
     ends: Instant,
 }
 
@@ -93,6 +99,10 @@ impl Device for Bench<'_> {
 
     fn is_over(&self) -> bool {
         Instant::now() >= self.ends
+    }
+
+    fn settle(&mut self) {
+        self.ends = Instant::now() + self.most / 2;
     }
 }
 
@@ -128,7 +138,8 @@ pub fn run_probe(options: &ProbeOptions, say: &dyn Fn(&str)) -> Result<ProbeRepo
     let engine = engine_of(&read.found, write.as_ref().map(|write| &write.found), &random.found);
     let streamed = |outcome: &Outcome, pattern| -> Result<Streamed, Fault> {
         let Setting { cores, bytes, depth } = outcome.found.setting;
-        let engine_rate = probe.with_profile(&engine, depth, pattern)?;
+        let engine_depth = depth_at(outcome.found.setting, engine.io_bytes);
+        let engine_rate = probe.with_profile(&engine, engine_depth, pattern)?;
         Ok(Streamed {
             bytes,
             depth,
@@ -158,16 +169,24 @@ pub fn run_probe(options: &ProbeOptions, say: &dyn Fn(&str)) -> Result<ProbeRepo
 }
 
 /// Half of the slots read while the others write, so both depths are under way at once; requests
-/// are of one size for both. A hand does one small read at a time.
+/// are of one size for both, and those that were to be smaller are fewer. A hand does one small
+/// read at a time.
 fn engine_of(read: &Found, write: Option<&Found>, random: &Found) -> EngineProfile {
     let (read, random) = (read.setting, random.setting);
     let write = write.map_or(read, |write| write.setting);
+    let io_bytes = read.bytes.max(write.bytes);
     EngineProfile {
         cores: read.cores.max(write.cores) as usize,
-        hands: (random.depth * random.cores) as usize,
-        io_bytes: read.bytes.max(write.bytes),
-        slots: read.depth + write.depth,
+        hands: ((random.depth * random.cores) as usize).clamp(HANDS_LEAST, 2 * HANDS),
+        io_bytes,
+        slots: depth_at(read, io_bytes) + depth_at(write, io_bytes),
     }
+}
+
+/// As many bytes under way with requests of another size.
+fn depth_at(setting: Setting, bytes: u32) -> u32 {
+    let under_way = u64::from(setting.depth) * u64::from(setting.bytes);
+    u32::try_from(under_way.div_ceil(u64::from(bytes))).unwrap_or(u32::MAX)
 }
 
 struct Probe<'a> {
@@ -181,7 +200,7 @@ impl Probe<'_> {
         let Target { file, path, from, to, .. } = self.target;
         let window = Duration::from_millis(self.options.window);
         let ground = Ground { file, path, from: *from, to: *to, cpus: self.cpus, window };
-        Bench { ground, pattern, seed: 0, ends: Instant::now() + most }
+        Bench { ground, pattern, seed: 0, most, ends: Instant::now() + most }
     }
 
     fn pattern(&self, pattern: Pattern) -> Result<Outcome, Fault> {

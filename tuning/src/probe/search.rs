@@ -115,11 +115,14 @@ pub trait Device {
     fn is_over(&self) -> bool {
         false
     }
+
+    /// The last races begin, for which there is time of their own.
+    fn settle(&mut self) {}
 }
 
-/// Shares of the best that count as equally fast: half of the 3 % that are promised, the rest
+/// Shares of the best that count as equally fast: a third of the 3 % that are promised, the rest
 /// being left to the noise.
-pub const ALIKE: f64 = 0.985;
+pub const ALIKE: f64 = 0.99;
 /// Shares of the best below which one measurement is enough.
 const HOPELESS: f64 = 0.9;
 /// Shares of the best below which what lies further out is not looked at.
@@ -128,8 +131,8 @@ const LOST: f64 = 0.6;
 const RUNNERS: usize = 3;
 const PASSES: usize = 4;
 const ROUNDS: usize = 3;
-const LAST_ROUNDS: usize = 7;
-const FINALISTS: usize = 8;
+const LAST_ROUNDS: usize = 11;
+const FINALISTS: usize = 6;
 
 /// What was found.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -223,6 +226,7 @@ impl<D: Device> Search<'_, D> {
                 finalists.push(setting);
             }
         }
+        self.device.settle();
         let shares = self.race(&finalists, LAST_ROUNDS)?;
         let top = shares.iter().map(|(_, share)| *share).fold(0.0, f64::max);
         let alike = shares.into_iter().filter(|(_, share)| *share >= top * ALIKE);
