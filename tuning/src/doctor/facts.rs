@@ -114,9 +114,9 @@ impl Facts {
         self.config.as_ref().map(Config::engine).unwrap_or_default()
     }
 
-    /// Bytes of the buffers of one core.
+    /// Bytes of the buffers of one core: whole huge pages.
     pub fn arena(&self) -> u64 {
-        self.unit() * u64::from(self.engine().depth())
+        (self.unit() * u64::from(self.engine().depth())).next_multiple_of(2 << 20)
     }
 
     /// CPU ids that this process may use, ascending.

@@ -6,6 +6,9 @@ use super::wanted::{DROP_IN, HUGE_PAGES, TMPFILES_FILE};
 
 const CAP_IPC_LOCK: u32 = 14;
 
+/// The queues of a ring, which newer kernels count as locked, too: 1,024 entries take 100 KiB.
+const RING_BYTES: u64 = 1 << 20;
+
 /// Soft and hard limit of a line of `/proc/PID/limits`; none where there is no limit.
 pub(super) fn limit(facts: &Facts, name: &str) -> Option<(Option<u64>, Option<u64>)> {
     let text = facts.read("/proc/self/limits")?;
@@ -41,7 +44,7 @@ fn locked(facts: &Facts, report: &mut DoctorReport) {
         return report.cannot(check, "no such line in /proc/self/limits");
     };
     let cores = facts.core_cpus().len().max(1) as u64;
-    let needed = facts.arena() * cores;
+    let needed = (facts.arena() + RING_BYTES) * cores;
     let refused = matches!(&facts.trials.ring, Tried::Works(ring) if !ring.registered);
     let short = soft.is_some_and(|soft| soft < needed) && !has_capability(facts, CAP_IPC_LOCK);
     if !refused && !short {
@@ -52,7 +55,7 @@ fn locked(facts: &Facts, report: &mut DoctorReport) {
         Finding::new(check, "")
             .seen(format!("at most {soft}"))
             .wanted(format!(
-                "{needed} bytes: {cores} core(s) with {} buffers of {} bytes",
+                "{needed} bytes: {cores} core(s) with a ring and {} buffers of {} bytes",
                 facts.engine().depth(),
                 facts.unit()
             ))

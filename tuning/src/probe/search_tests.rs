@@ -118,11 +118,12 @@ fn of_equals_the_least_is_taken() {
 }
 
 #[test]
-fn a_search_takes_fewer_measurements_than_a_sweep_with_as_many_repeats() {
+fn a_search_takes_a_third_of_the_measurements_of_as_careful_a_sweep() {
     for (name, speed) in MODELS {
         let found = search(&space(), start(), &mut Model::new(speed, 0.02, 7)).unwrap();
-        let sweep = space().all().len() * ROUNDS;
-        assert!(found.measurements < sweep, "{name}: {} of {sweep}", found.measurements);
+        let sweep = space().all().len() * LAST_ROUNDS;
+        println!("{name}: {} of {sweep}", found.measurements);
+        assert!(found.measurements * 3 < sweep, "{name}: {} of {sweep}", found.measurements);
     }
 }
 

@@ -2,7 +2,7 @@
 
     afflict.py [memlock|rings|pages]... -- PROGRAM ARGUMENT...
 
-memlock  no capability to lock memory, and a limit of 64 KiB
+memlock  no capability to lock memory, and a soft limit of 64 KiB
 rings    a seccomp filter that refuses io_uring_setup
 pages    no huge pages
 """
@@ -26,7 +26,8 @@ def prctl(*words):
 
 
 def memlock():
-    resource.setrlimit(resource.RLIMIT_MEMLOCK, (65536, 65536))
+    hard = resource.getrlimit(resource.RLIMIT_MEMLOCK)[1]
+    resource.setrlimit(resource.RLIMIT_MEMLOCK, (65536, hard))
     # What is not in the bounding set is gone after the next exec.
     prctl(PR_CAPBSET_DROP, CAP_IPC_LOCK)
 

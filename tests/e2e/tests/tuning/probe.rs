@@ -4,7 +4,7 @@ use std::ffi::OsStr;
 use std::fs;
 use std::path::Path;
 
-use dray_e2e::{LoopDevice, Mount, Output, Place, need_root, write_file};
+use dray_e2e::{LoopDevice, Mount, Output, Place, assert_content, need_root, write_file};
 
 /// As short as may be.
 fn probe(place: &Place, words: &[&OsStr]) -> Output {
@@ -31,11 +31,11 @@ fn a_directory_is_measured_and_the_profile_is_what_commands_use() {
     let text = fs::read_to_string(&place.config).unwrap();
     let with = format!("{text}\n[tuning]\nprofile = \"profile.toml\"\n");
     fs::write(&place.config, with).unwrap();
-    write_file(&place.file("large"), &vec![7; 9 << 20]);
+    write_file(&place.file("large"), 7, 9 << 20);
     place.all("archive").expect(0);
     place.all("release").expect(0);
     place.all("restore").expect(0);
-    assert!(fs::read(place.file("large")).unwrap() == vec![7; 9 << 20]);
+    assert_content(&place.file("large"), 7, 9 << 20);
     let damaged = fs::read_to_string(&out).unwrap().replace("slots = ", "slots = 9999");
     fs::write(&out, damaged).unwrap();
     place.all("archive").expect(3).says("profile.toml");
