@@ -1,5 +1,5 @@
-//! What is wanted of every machine, in one place: checks compare with it, and the files of
-//! `tuning/sysctl.d`, `tuning/udev`, `tuning/tmpfiles.d` and `tuning/systemd` are tested against it.
+//! What is wanted of every machine, in one place: checks compare with it, and the files below
+//! `sysctl.d`, `udev`, `tmpfiles.d` and `systemd` of `tuning` are tested against it.
 
 /// Of the kernel, with its file below `/proc/sys`.
 pub const SYSCTLS: [(&str, &str); 1] = [("kernel.io_uring_disabled", "0")];

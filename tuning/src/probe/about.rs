@@ -47,9 +47,15 @@ fn device(target: &Path) -> String {
         ("nr_requests", "queue/nr_requests"),
         ("max_sectors_kb", "queue/max_sectors_kb"),
     ] {
-        parts.extend(field(name).map(|value| format!("{label} {value}")));
+        parts.extend(field(name).map(|value| format!("{label} {}", chosen(&value))));
     }
     parts.join(", ")
+}
+
+/// Of `none [mq-deadline] bfq`, what is in brackets.
+fn chosen(value: &str) -> &str {
+    let inner = value.split_once('[').and_then(|(_, rest)| rest.split_once(']'));
+    inner.map_or(value, |(word, _)| word)
 }
 
 /// Its type, without the path, which says nothing about another machine.

@@ -266,7 +266,8 @@ pub struct Raced {
     pub rates: Vec<Vec<f64>>,
 }
 
-/// Measures each setting once in every round. Ends early, after a round at least, when the time is up.
+/// Measures each setting once in every round. Ends early, after a round at least, when the time is
+/// up.
 pub fn race<D: Device>(
     device: &mut D,
     settings: &[Setting],
