@@ -16,7 +16,7 @@ use dray_node::config::{EngineProfile, Profile, Random, Streamed};
 
 use self::measure::{Ground, Pattern, measure};
 pub use self::report::{Beside, ProbeReport};
-use self::search::{Device, Found, Raced, Setting, Space, race, search};
+use self::search::{Device, Found, Setting, Space, race, search};
 pub use self::target::Error;
 use self::target::{SCRATCH, Target};
 
@@ -39,12 +39,12 @@ pub struct ProbeOptions {
     #[arg(long)]
     pub sweep: bool,
     /// Milliseconds of one measurement
-    #[arg(long, value_name = "MS", default_value_t = 150,
+    #[arg(long, value_name = "MS", default_value_t = 120,
           value_parser = clap::value_parser!(u64).range(10..=10_000))]
     pub window: u64,
     /// Seconds after which the search of each pattern ends with what it knows; the last races take
     /// half as long again at most
-    #[arg(long, value_name = "S", default_value_t = 22,
+    #[arg(long, value_name = "S", default_value_t = 28,
           value_parser = clap::value_parser!(u64).range(1..=3600))]
     pub most: u64,
     /// MiB of the file that is made on a file system
@@ -62,6 +62,7 @@ const HANDS_LEAST: usize = 8;
 /// Rounds in which the best of a sweep run against what was found.
 const SWEEP_ROUNDS: usize = 9;
 const SWEEP_RUNNERS: usize = 5;
+const DUEL_ROUNDS: usize = 15;
 
 fn doubled(from: u32, to: u32) -> Vec<u32> {
     std::iter::successors(Some(from), |value| Some(value * 2)).take_while(|it| *it <= to).collect()
@@ -214,7 +215,8 @@ impl Probe<'_> {
     }
 
     /// All settings once; then the best of them and what was found in alternating rounds, since
-    /// the best of many single figures is the luckiest, too.
+    /// the best of many single figures is the luckiest, too; and the best of those against what
+    /// was found once more, for the same reason.
     fn sweep(&self, space: &Space, found: Setting, pattern: Pattern) -> Result<Beside, Fault> {
         let mut bench = self.bench(pattern, Duration::from_secs(24 * 3600));
         let began = Instant::now();
@@ -226,19 +228,23 @@ impl Probe<'_> {
         let mut runners = vec![found];
         let others = all.iter().map(|(setting, _)| *setting).filter(|it| *it != found);
         runners.extend(others.take(SWEEP_RUNNERS));
-        let Raced { shares, rates } = race(&mut bench, &runners, SWEEP_ROUNDS)?;
-        let rates: Vec<f64> = rates.iter().map(|rates| search::median(rates)).collect();
-        let fastest = (0..runners.len()).max_by(|a, b| shares[*a].total_cmp(&shares[*b]));
-        let fastest = fastest.expect("what was found runs, too");
+        let raced = race(&mut bench, &runners, SWEEP_ROUNDS)?;
+        let fastest = (0..runners.len())
+            .max_by(|a, b| raced.shares[*a].total_cmp(&raced.shares[*b]))
+            .expect("what was found runs, too");
+        let best = runners[fastest];
+        let duel = race(&mut bench, &[found, best], DUEL_ROUNDS)?;
+        let rate = |at: usize| search::median(&duel.rates[at]);
+        let is_it = best == found;
         Ok(Beside {
             pattern: pattern.name(),
             settings: all.len(),
             seconds: began.elapsed().as_secs_f64(),
-            best: runners[fastest],
-            best_rate: rates[fastest],
+            best,
+            best_rate: if is_it { rate(0) } else { rate(1) },
             found,
-            found_rate: rates[0],
-            share: shares[0] / shares[fastest],
+            found_rate: rate(0),
+            share: if is_it { 1.0 } else { duel.shares[0] / duel.shares[1] },
         })
     }
 

@@ -3,7 +3,7 @@
 //! Along each axis in turn the powers of two are measured once from the present setting outwards,
 //! and those near the best run races: rounds in which each is measured once, so that what
 //! disturbs the machine disturbs all alike. When no axis moves any more the diagonals are tried
-//! (twice the size at half the depth), and the cheapest of those within [`ALIKE`] of the best is
+//! (twice the size at half the depth, twice the cores likewise), and the cheapest of those within [`ALIKE`] of the best is
 //! taken: less memory and less waiting for the same bytes.
 
 use std::collections::BTreeMap;
@@ -83,17 +83,21 @@ impl Space {
         [down.map(|value| at(*value)).collect(), up.map(|value| at(*value)).collect()]
     }
 
-    /// Twice one field at half, or twice, another.
+    /// Twice one field at half another, so that as much is under way; and twice or half both sizes.
     fn diagonals(&self, from: Setting) -> Vec<Setting> {
-        let Setting { bytes, depth, .. } = from;
-        let pairs = [
-            (bytes * 2, depth / 2),
-            (bytes / 2, depth * 2),
-            (bytes * 2, depth * 2),
-            (bytes / 2, depth / 2),
+        let Setting { cores, bytes, depth } = from;
+        let neighbours = [
+            (cores, bytes * 2, depth / 2),
+            (cores, bytes / 2, depth * 2),
+            (cores, bytes * 2, depth * 2),
+            (cores, bytes / 2, depth / 2),
+            (cores * 2, bytes, depth / 2),
+            (cores * 2, bytes / 2, depth),
+            (cores / 2, bytes, depth * 2),
+            (cores / 2, bytes * 2, depth),
         ];
-        let all = pairs.into_iter().map(|(bytes, depth)| Setting { bytes, depth, ..from });
-        all.filter(|setting| self.holds(*setting)).collect()
+        let all = neighbours.map(|(cores, bytes, depth)| Setting { cores, bytes, depth });
+        all.into_iter().filter(|setting| self.holds(*setting)).collect()
     }
 }
 
