@@ -35,7 +35,10 @@ pub(crate) fn run(mut args: Args) -> Result<()> {
     let mib: u64 = args.value("--mib")?.unwrap_or(1024);
     let out: Option<PathBuf> = args.value("--out")?;
     args.done()?;
-    let product = test::build_product()?;
+    let product = match std::env::var_os("DRAY_BIN") {
+        Some(product) => product.into(),
+        None => test::build_product()?,
+    };
     let dir = dir.unwrap_or_else(std::env::temp_dir);
     let place = Place(dir.join(format!("dray-tuning-{}", std::process::id())));
     fs::create_dir_all(&place.0).with_context(|| place.0.display().to_string())?;
