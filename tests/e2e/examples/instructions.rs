@@ -56,55 +56,61 @@ fn wire(count: u64) {
     }
 }
 
-/// 1,000 requests from submission to outcome, in the coordinator alone.
-fn queue(count: u64) {
-    let mut core = Coordinator::new(Setup::default());
-    let mut orders: Vec<Order> = Vec::new();
-    let mut session = SessionId::NONE;
-    let mut tell = |core: &mut Coordinator, connection: u32, message: Message| {
-        core.handle(1, connection, 1, message);
-        let mut orders: Vec<Order> = Vec::new();
-        while let Some(output) = core.next_output() {
+/// A coordinator, and what it has ordered.
+struct Desk {
+    core: Coordinator,
+    request: u64,
+    session: SessionId,
+    orders: Vec<Order>,
+}
+
+impl Desk {
+    fn tell(&mut self, connection: u32, message: impl Into<Message>) {
+        self.request += 1;
+        self.core.handle(1, connection, self.request, message.into());
+        while let Some(output) = self.core.next_output() {
             let Output::Send { message, .. } = output else { panic!("{output:?}") };
             match message {
-                Message::Order(order) => orders.push(order),
-                Message::SessionCreated(it) => session = it.session,
+                Message::Order(order) => self.orders.push(order),
+                Message::SessionCreated(it) => self.session = it.session,
                 _ => {}
             }
         }
-        (orders, session)
-    };
-    let connect = |core: &mut Coordinator, role, name| {
-        let connection = core.connected(1, Peer::Same).expect("there are few");
+    }
+
+    fn connect(&mut self, role: Role, name: &str) -> u32 {
+        let connection = self.core.connected(1, Peer::Same).expect("there are few");
         let name = Text::new(name);
         let hello = Hello { version_from: 1, version_to: 1, role, name, ..Hello::default() };
-        core.handle(1, connection, 1, hello.into());
-        while core.next_output().is_some() {}
+        self.tell(connection, hello);
         connection
-    };
-    let client = connect(&mut core, Role::CLIENT, "client");
-    let node = connect(&mut core, Role::NODE, "node");
-    let (_, session) = tell(&mut core, client, CreateSession::default().into());
-    let join = Join { cores: 16, file_systems: List(vec![[7; 16]]), ..Join::default() };
-    tell(&mut core, node, join.into());
+    }
+}
+
+/// 1,000 requests from submission to outcome, in the coordinator alone.
+fn queue(count: u64) {
+    let core = Coordinator::new(Setup::default());
+    let mut desk = Desk { core, request: 0, session: SessionId::NONE, orders: Vec::new() };
+    let client = desk.connect(Role::CLIENT, "client");
+    desk.tell(client, CreateSession::default());
+    let node = desk.connect(Role::NODE, "node");
+    let file_systems = List(vec![[7; 16]]);
+    desk.tell(node, Join { cores: 16, file_systems, ..Join::default() });
     for round in 0..count {
-        let (class, verb) = (Class::ARCHIVE, Verb::ARCHIVE);
+        let (session, class, verb) = (desk.session, Class::ARCHIVE, Verb::ARCHIVE);
         let items = items(round * 1000 + 1, 1000);
-        let submit = Submit { session, class, verb, items, ..Submit::default() };
-        orders.extend(tell(&mut core, client, submit.into()).0);
-        while let Some(order) = orders.pop() {
-            let status = Status::DONE;
+        desk.tell(client, Submit { session, class, verb, items, ..Submit::default() });
+        while let Some(order) = desk.orders.pop() {
+            let (status, core) = (Status::DONE, order.core);
             let result = |index: usize| {
                 let bytes = order.items.0[index].size;
-                let core = order.core;
                 ItemResult { index: index as u32, core, status, bytes, ..ItemResult::default() }
             };
             let results = List((0..order.items.0.len()).map(result).collect());
-            let done = OrderDone { epoch: order.epoch, order: order.order, results };
-            orders.extend(tell(&mut core, node, done.into()).0);
+            desk.tell(node, OrderDone { epoch: order.epoch, order: order.order, results });
         }
     }
-    assert_eq!(core.open_requests(), 0);
+    assert_eq!(desk.core.open_requests(), 0);
 }
 
 /// 1 MiB, a sum for each 64 KiB.

@@ -70,7 +70,8 @@ impl Target {
         let metadata = fs::metadata(path).during(Operation::Stat, path)?;
         let kind = metadata.file_type();
         if kind.is_block_device() {
-            return Self::device(path, metadata.rdev(), write, force);
+            let target = Self::device(path, metadata.rdev(), write, force)?;
+            return if write { target.written(scratch) } else { Ok(target) };
         }
         let folder = match (kind.is_dir(), path.parent()) {
             (true, _) => path,
@@ -111,6 +112,13 @@ impl Target {
         Ok(Self { file, path: path.to_owned(), from, to, writable: write })
     }
 
+    /// Only so many bytes of it, which have all been written.
+    fn written(mut self, bytes: u64) -> Result<Self, Error> {
+        self.to = self.to.min(self.from + bytes) / FRONT * FRONT;
+        prepare(&self.file, &self.path, self.from, self.to)?;
+        Ok(self)
+    }
+
     /// A file without a name: it is gone when it is closed, however the process ends.
     fn scratch(folder: &Path, wanted: u64) -> Result<Self, Error> {
         let room = rustix::fs::statvfs(folder).map_err(Into::into);
@@ -123,22 +131,29 @@ impl Target {
         let path = folder.join(format!(".dray-probe-{}", std::process::id()));
         let file = files.create(&path, true).during(Operation::Create, &path)?;
         files.unlink(&path).during(Operation::Unlink, &path)?;
-        let mut state = 0x2545_f491_4f6c_dd1d;
-        let mut buffer = Aligned::new(4 << 20);
-        fill(&mut buffer, &mut state);
-        let mut at = 0;
-        while at < bytes {
-            let length = (buffer.len() as u64).min(bytes - at);
-            files.write_at(&file, &buffer[..length as usize], at).during_at(
-                Operation::Write,
-                &path,
-                at,
-            )?;
-            at += length;
-        }
-        files.sync(&file).during(Operation::Flush, &path)?;
+        prepare(&file, &path, 0, bytes)?;
         Ok(Self { file, path: folder.to_owned(), from: 0, to: bytes, writable: true })
     }
+}
+
+/// Writes all of a range once: space that is given to a file or a thin device at its first write
+/// makes that slower than those after it.
+fn prepare(file: &LinuxFile, path: &Path, from: u64, to: u64) -> Result<(), Fault> {
+    let files = LinuxFiles::new();
+    let mut state = 0x2545_f491_4f6c_dd1d;
+    let mut buffer = Aligned::new(4 << 20);
+    fill(&mut buffer, &mut state);
+    let mut at = from;
+    while at < to {
+        let length = (buffer.len() as u64).min(to - at);
+        files.write_at(file, &buffer[..length as usize], at).during_at(
+            Operation::Write,
+            path,
+            at,
+        )?;
+        at += length;
+    }
+    files.sync(file).during(Operation::Flush, path)
 }
 
 /// A partition on the device of this number.
