@@ -4,6 +4,7 @@ mod about;
 mod measure;
 mod report;
 pub mod search;
+mod sweep;
 mod target;
 
 use std::path::PathBuf;
@@ -15,8 +16,9 @@ use dray_io::limits::HANDS;
 use dray_node::config::{EngineProfile, Profile, Random, Streamed};
 
 use self::measure::{Ground, Pattern, measure};
-pub use self::report::{Beside, ProbeReport};
-use self::search::{Device, Found, Setting, Space, race, search};
+pub use self::report::ProbeReport;
+use self::search::{Device, Found, Setting, Space, search};
+pub use self::sweep::Beside;
 pub use self::target::Error;
 use self::target::{SCRATCH, Target};
 
@@ -59,10 +61,6 @@ const KIB: u32 = 1024;
 /// Hands also open, list and set attributes: they wait for more than reads, and a device that is
 /// all memory wants one read under way (decision 0001).
 const HANDS_LEAST: usize = 8;
-/// Rounds in which the best of a sweep run against what was found.
-const SWEEP_ROUNDS: usize = 9;
-const SWEEP_RUNNERS: usize = 5;
-const DUEL_ROUNDS: usize = 15;
 
 fn doubled(from: u32, to: u32) -> Vec<u32> {
     std::iter::successors(Some(from), |value| Some(value * 2)).take_while(|it| *it <= to).collect()
@@ -210,42 +208,11 @@ impl Probe<'_> {
         let start = Setting { cores: 1, bytes, depth: 16 };
         let mut bench = self.bench(pattern, Duration::from_secs(self.options.most));
         let found = search(&space, start, &mut bench)?;
-        let beside = self.options.sweep.then(|| self.sweep(&space, found.setting, pattern));
+        let beside = self.options.sweep.then(|| {
+            let mut bench = self.bench(pattern, Duration::from_secs(24 * 3600));
+            sweep::sweep(&space, found.setting, pattern, &mut bench)
+        });
         Ok(Outcome { found, beside: beside.transpose()? })
-    }
-
-    /// All settings once; then the best of them and what was found in alternating rounds, since
-    /// the best of many single figures is the luckiest, too; and the best of those against what
-    /// was found once more, for the same reason.
-    fn sweep(&self, space: &Space, found: Setting, pattern: Pattern) -> Result<Beside, Fault> {
-        let mut bench = self.bench(pattern, Duration::from_secs(24 * 3600));
-        let began = Instant::now();
-        let mut all = Vec::new();
-        for setting in space.all() {
-            all.push((setting, bench.measure(setting)?));
-        }
-        all.sort_by(|a, b| b.1.total_cmp(&a.1));
-        let mut runners = vec![found];
-        let others = all.iter().map(|(setting, _)| *setting).filter(|it| *it != found);
-        runners.extend(others.take(SWEEP_RUNNERS));
-        let raced = race(&mut bench, &runners, SWEEP_ROUNDS)?;
-        let fastest = (0..runners.len())
-            .max_by(|a, b| raced.shares[*a].total_cmp(&raced.shares[*b]))
-            .expect("what was found runs, too");
-        let best = runners[fastest];
-        let duel = race(&mut bench, &[found, best], DUEL_ROUNDS)?;
-        let rate = |at: usize| search::median(&duel.rates[at]);
-        let is_it = best == found;
-        Ok(Beside {
-            pattern: pattern.name(),
-            settings: all.len(),
-            seconds: began.elapsed().as_secs_f64(),
-            best,
-            best_rate: if is_it { rate(0) } else { rate(1) },
-            found,
-            found_rate: rate(0),
-            share: if is_it { 1.0 } else { duel.shares[0] / duel.shares[1] },
-        })
     }
 
     /// Bytes per second as the engine will do it.

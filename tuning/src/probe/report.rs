@@ -7,22 +7,7 @@ use serde_json::{Value, json};
 
 use super::measure::Pattern;
 use super::search::Setting;
-
-/// A sweep beside what the search found.
-#[derive(Debug, Clone)]
-pub struct Beside {
-    pub pattern: &'static str,
-    /// Settings that were tried.
-    pub settings: usize,
-    pub seconds: f64,
-    pub best: Setting,
-    /// Bytes per second, in the last rounds.
-    pub best_rate: f64,
-    pub found: Setting,
-    pub found_rate: f64,
-    /// Of what was found, in the best: of the medians of what each reached within a round.
-    pub share: f64,
-}
+use super::sweep::Beside;
 
 #[derive(Debug, Clone)]
 pub struct ProbeReport {
