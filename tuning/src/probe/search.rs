@@ -2,9 +2,9 @@
 //!
 //! Along each axis in turn the powers of two are measured once from the present setting outwards,
 //! and those near the best run races: rounds in which each is measured once, so that what
-//! disturbs the machine disturbs all alike. When no axis moves any more the diagonals are tried
-//! (twice the size at half the depth, twice the cores likewise), and the cheapest of those within [`ALIKE`] of the best is
-//! taken: less memory and less waiting for the same bytes.
+//! disturbs the machine disturbs all alike. Then the diagonals are tried: twice the size, or the
+//! cores, at half the depth. When nothing moves any more the cheapest of those within [`ALIKE`] of
+//! the best is taken: less memory and less waiting for the same bytes.
 
 use std::collections::BTreeMap;
 
