@@ -134,24 +134,12 @@ pub fn run_probe(options: &ProbeOptions, say: &dyn Fn(&str)) -> Result<ProbeRepo
     say("reading 4 KiB anywhere");
     let random = probe.pattern(Pattern::RandomRead)?;
     say("with the profile");
-    let engine = engine_of(&read.found, write.as_ref().map(|write| &write.found), &random.found);
-    let streamed = |outcome: &Outcome, pattern| -> Result<Streamed, Fault> {
-        let Setting { cores, bytes, depth } = outcome.found.setting;
-        let engine_depth = depth_at(outcome.found.setting, engine.io_bytes);
-        let engine_rate = probe.with_profile(&engine, engine_depth, pattern)?;
-        Ok(Streamed {
-            bytes,
-            depth,
-            cores,
-            bytes_per_second: outcome.found.rate as u64,
-            engine_bytes_per_second: engine_rate as u64,
-        })
-    };
-    let mut profile = Profile { engine, ..Profile::default() };
-    profile.measured.read = Some(streamed(&read, Pattern::Read)?);
-    if let Some(write) = &write {
-        profile.measured.write = Some(streamed(write, Pattern::Write)?);
-    }
+    let write_found = write.as_ref().map(|write| &write.found);
+    let combined = probe.combine(&read.found, write_found, &random.found)?;
+    let mut profile = Profile { engine: combined.engine, ..Profile::default() };
+    profile.measured.read = Some(streamed(&read.found, combined.read));
+    profile.measured.write =
+        write_found.zip(combined.write).map(|(found, rate)| streamed(found, rate));
     let Setting { cores, depth, .. } = random.found.setting;
     let reads_per_second = (random.found.rate / f64::from(4 * KIB)) as u64;
     profile.measured.random_read = Some(Random { depth: depth * cores, cores, reads_per_second });
@@ -167,13 +155,29 @@ pub fn run_probe(options: &ProbeOptions, say: &dyn Fn(&str)) -> Result<ProbeRepo
     Ok(ProbeReport { profile, beside, measurements })
 }
 
-/// Half of the slots read while the others write, so both depths are under way at once; requests
-/// are of one size for both, and those that were to be smaller are fewer. A hand does one small
-/// read at a time.
-fn engine_of(read: &Found, write: Option<&Found>, random: &Found) -> EngineProfile {
-    let (read, random) = (read.setting, random.setting);
-    let write = write.map_or(read, |write| write.setting);
-    let io_bytes = read.bytes.max(write.bytes);
+fn streamed(found: &Found, engine_rate: f64) -> Streamed {
+    let Setting { cores, bytes, depth } = found.setting;
+    let (bytes_per_second, engine_bytes_per_second) = (found.rate as u64, engine_rate as u64);
+    Streamed { bytes, depth, cores, bytes_per_second, engine_bytes_per_second }
+}
+
+/// What the engine is told, and bytes per second with it.
+struct Combined {
+    engine: EngineProfile,
+    read: f64,
+    write: Option<f64>,
+}
+
+impl Combined {
+    /// To read a byte and write it.
+    fn seconds_per_byte(&self) -> f64 {
+        1.0 / self.read + self.write.map_or(0.0, |write| 1.0 / write)
+    }
+}
+
+/// Half of the slots read while the others write, so both depths are under way at once, in requests
+/// of one size. A hand does one small read at a time.
+fn engine_of(read: Setting, write: Setting, random: Setting, io_bytes: u32) -> EngineProfile {
     EngineProfile {
         cores: read.cores.max(write.cores) as usize,
         hands: ((random.depth * random.cores) as usize).clamp(HANDS_LEAST, 2 * HANDS),
@@ -213,6 +217,31 @@ impl Probe<'_> {
             sweep::sweep(&space, found.setting, pattern, &mut bench)
         });
         Ok(Outcome { found, beside: beside.transpose()? })
+    }
+
+    /// The engine has requests of one size: that of the reads or that of the writes, whichever
+    /// moves a byte in less time.
+    fn combine(
+        &self,
+        read: &Found,
+        write: Option<&Found>,
+        random: &Found,
+    ) -> Result<Combined, Fault> {
+        let writes = write.map_or(read.setting, |write| write.setting);
+        let with = |io_bytes: u32| -> Result<Combined, Fault> {
+            let engine = engine_of(read.setting, writes, random.setting, io_bytes);
+            let read =
+                self.with_profile(&engine, depth_at(read.setting, io_bytes), Pattern::Read)?;
+            let depth = depth_at(writes, io_bytes);
+            let write = write.map(|_| self.with_profile(&engine, depth, Pattern::Write));
+            Ok(Combined { engine, read, write: write.transpose()? })
+        };
+        let first = with(read.setting.bytes)?;
+        if writes.bytes == read.setting.bytes {
+            return Ok(first);
+        }
+        let second = with(writes.bytes)?;
+        Ok(if second.seconds_per_byte() < first.seconds_per_byte() { second } else { first })
     }
 
     /// Bytes per second as the engine will do it.
