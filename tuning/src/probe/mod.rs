@@ -46,7 +46,7 @@ pub struct ProbeOptions {
     pub window: u64,
     /// Seconds after which the search of each pattern ends with what it knows; the last races take
     /// half as long again at most
-    #[arg(long, value_name = "S", default_value_t = 28,
+    #[arg(long, value_name = "S", default_value_t = 24,
           value_parser = clap::value_parser!(u64).range(1..=3600))]
     pub most: u64,
     /// MiB of the file that is made on a file system
