@@ -3,13 +3,13 @@ use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
 use anyhow::{Context, Result};
+use dray_results::Place;
 use rustix::fs::{FallocateFlags, fallocate};
 
 use crate::cold;
 use crate::command::Cmd;
 use crate::conditions;
 use crate::data::{compare, make_file};
-use crate::device::Device;
 use crate::fio::{self, HugePool};
 use crate::interrupt;
 use crate::machine::Machine;
@@ -29,8 +29,8 @@ pub fn run_copy(options: &CopyOptions, dray: &Path) -> Result<Report> {
     let size = options.size.next_multiple_of(MIB);
     // Source, managed file and archive, and a little for the file system itself.
     let scratch = Scratch::new(&options.dir, size * 3 + size / 20 + 16 * MIB, options.keep)?;
-    let device = Device::under(scratch.root())?;
-    let machine = Machine::describe(&device)?;
+    let device = Place::of(scratch.root())?;
+    let machine = Machine::describe(scratch.root(), &device);
     let tools = Tools::find(dray);
     let workload = Workload {
         source: scratch.path("source"),

@@ -2,11 +2,11 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
+use dray_results::Place;
 
 use crate::cold;
 use crate::command::Cmd;
 use crate::conditions;
-use crate::device::Device;
 use crate::interrupt;
 use crate::machine::Machine;
 use crate::options::FilesOptions;
@@ -30,8 +30,8 @@ pub fn run_files(options: &FilesOptions, dray: &Path) -> Result<Report> {
     let room = tree.bytes() + u64::from(tree.count) * PER_FILE;
     // The tree, an archive of it, and the tree again.
     let scratch = Scratch::new(&options.dir, room * 3 + 64 * MIB, options.keep)?;
-    let device = Device::under(scratch.root())?;
-    let machine = Machine::describe(&device)?;
+    let device = Place::of(scratch.root())?;
+    let machine = Machine::describe(scratch.root(), &device);
     let tools = [
         Tool::at("dray", dray),
         Tool::find("tar"),

@@ -7,13 +7,13 @@
 
 #![forbid(unsafe_code)]
 
+mod against;
 mod bulk;
 mod cold;
 mod command;
 mod conditions;
 mod coordinator;
 mod data;
-mod device;
 mod files;
 mod fio;
 mod interrupt;
@@ -30,6 +30,7 @@ mod tier;
 mod tools;
 mod tree;
 
+pub use against::{AgainstReport, Figures, run_against};
 pub use bulk::run_copy;
 pub use cold::{can_drop_caches, empty_cache, touch_memory};
 pub use coordinator::{

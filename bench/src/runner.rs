@@ -4,10 +4,10 @@ use std::path::PathBuf;
 use std::time::Instant;
 
 use anyhow::{Context, Result};
+use dray_results::{Counters, Place};
 
 use crate::cold;
 use crate::command::{Cmd, Finished, flush};
-use crate::device::{Counters, Device};
 use crate::fio;
 use crate::interrupt;
 use crate::report::{Role, Run, Series};
@@ -65,7 +65,7 @@ pub(crate) struct Contestant {
 }
 
 pub(crate) struct Runner {
-    pub(crate) device: Device,
+    pub(crate) device: Place,
     pub(crate) dir: PathBuf,
     pub(crate) rounds: u32,
     pub(crate) drop_caches: bool,

@@ -38,12 +38,12 @@ impl Display for Report {
 
 impl Report {
     fn write_machine(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        let m = &self.machine;
+        let (m, target) = (&self.machine.own, &self.machine.target);
         let memory = m.memory_bytes as f64 / MIB;
         writeln!(f, "Linux {}, {} x {}, {memory:.0} MiB", m.kernel, m.cpus, m.cpu)?;
-        let device = m.device.as_deref().unwrap_or("no block device");
-        write!(f, "{} ({}) on {device}", m.file_system, m.mount_options)?;
-        for (name, value) in &m.queue {
+        let device = target.device.as_deref().unwrap_or("no block device");
+        write!(f, "{} ({}) on {device}", target.file_system, target.mount_options)?;
+        for (name, value) in &target.queue {
             write!(f, ", {name} {value}")?;
         }
         writeln!(f)?;

@@ -32,6 +32,10 @@ impl Tool {
         self.version.is_some()
     }
 
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
     pub(crate) fn cmd(&self) -> Cmd {
         Cmd::new(&self.path)
     }

@@ -19,6 +19,7 @@ impl Display for CoordinatorReport {
              nodes, {rounds} rounds, kept in {}",
             format!("{:?}", self.store).to_lowercase()
         )?;
+        let m = &m.own;
         let memory = m.memory_bytes as f64 / MIB;
         writeln!(f, "Linux {}, {} x {}, {memory:.0} MiB\n", m.kernel, m.cpus, m.cpu)?;
         self.write_rate(f)?;

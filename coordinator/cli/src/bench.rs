@@ -1,12 +1,15 @@
 //! `dray bench`.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use clap::Subcommand;
 use dray_bench::{
-    CoordinatorOptions, CopyOptions, FilesOptions, RecallOptions, Report, run_coordinator,
-    run_copy, run_files, run_recall,
+    CoordinatorOptions, CopyOptions, FilesOptions, RecallOptions, Report, run_against,
+    run_coordinator, run_copy, run_files, run_recall,
 };
+
+use dray_device::{DeviceOptions, Error, Refusal, Summary, resolve, run_device};
+use dray_results::{Environment, Latencies, Phase, Results, hgrm, write_file};
 
 use crate::exit::{Code, Failure};
 use crate::output::Output;
@@ -19,6 +22,8 @@ pub(crate) enum BenchCommand {
     Files(FilesOptions),
     /// Reads of released files, with the daemon of this machine
     Recall(RecallOptions),
+    /// Devices and files under load: how much they do, how long each request takes
+    Device(Box<DeviceOptions>),
     /// The coordinator alone: requests of clients, ordered from nodes that move nothing
     Coordinator(CoordinatorOptions),
 }
@@ -38,6 +43,9 @@ pub(crate) fn run(
             output.result(&serde_json::to_value(&report).map_err(anyhow::Error::from)?);
             return Ok(Code::Done);
         }
+        BenchCommand::Device(options) => {
+            return device(&options, &dray, output);
+        }
         BenchCommand::Coordinator(options) => {
             let report = run_coordinator(&options)?;
             output.say(&report.to_string());
@@ -48,4 +56,81 @@ pub(crate) fn run(
     output.say(&report.to_string());
     output.result(&serde_json::to_value(&report).map_err(anyhow::Error::from)?);
     Ok(if report.failures().next().is_none() { Code::Done } else { Code::Failed })
+}
+
+fn device(options: &DeviceOptions, dray: &Path, output: &Output) -> Result<Code, Failure> {
+    let refused = |refusal: Refusal| Failure::usage(refusal.to_string());
+    dray_bench::watch_interrupts()?;
+    if !options.against.is_empty() {
+        let resolved = resolve(options).map_err(refused)?;
+        let report = run_against(options, &resolved, dray, std::env::args_os().skip(1))?;
+        output.say(&report.to_string());
+        output.result(&serde_json::to_value(&report).map_err(anyhow::Error::from)?);
+        return Ok(Code::Done);
+    }
+    if options.dry_run {
+        let resolved = resolve(options).map_err(refused)?;
+        output.result(&serde_json::to_value(&resolved).map_err(anyhow::Error::from)?);
+        for (name, value) in resolved {
+            output.say(&format!("{name}={value}"));
+        }
+        return Ok(Code::Done);
+    }
+    let capture = |paths: &[PathBuf]| {
+        Environment::capture(env!("CARGO_PKG_VERSION"), paths).map_err(|error| error.to_string())
+    };
+    let run =
+        run_device(options, &capture, &dray_bench::interrupted).map_err(|error| match error {
+            Error::Refused(refusal) => refused(refusal),
+            error => anyhow::Error::from(error).into(),
+        })?;
+    output.say(&Summary(&run).to_string());
+    let wrong = |phase: &Phase| phase.verified.as_ref().is_some_and(|found| found.wrong > 0);
+    let code = match &run.partial {
+        None if run.phases.iter().any(wrong) => Code::Damage,
+        None => Code::Done,
+        Some(why) => {
+            output.warn(why);
+            if dray_bench::interrupted() { Code::Partial } else { Code::Failed }
+        }
+    };
+    options.write(&Results::of_one(run), output)?;
+    Ok(code)
+}
+
+trait Write {
+    fn write(&self, results: &Results, output: &Output) -> Result<(), Failure>;
+}
+
+impl Write for DeviceOptions {
+    /// Into the files that are named, and to standard output.
+    fn write(&self, results: &Results, output: &Output) -> Result<(), Failure> {
+        let all = anyhow::Error::from;
+        if let Some(path) = &self.output {
+            results.write(path).map_err(all)?;
+        }
+        if let Some(path) = &self.csv {
+            write_file(path, results.to_csv().as_bytes()).map_err(all)?;
+        }
+        if let Some(path) = &self.log {
+            write_file(path, results.to_hlog().as_bytes()).map_err(all)?;
+        }
+        if let Some(path) = &self.hgrm {
+            write_file(path, hgrm(&responses(results)).as_bytes()).map_err(all)?;
+        }
+        if output.json {
+            print!("{}", results.to_json(std::time::SystemTime::now()));
+        }
+        Ok(())
+    }
+}
+
+/// Response times of all reads and writes of the last phase.
+fn responses(results: &Results) -> Latencies {
+    let mut all = Latencies::default();
+    if let Some(phase) = results.run.phases.last() {
+        all.add(phase.total.read.response());
+        all.add(phase.total.write.response());
+    }
+    all
 }

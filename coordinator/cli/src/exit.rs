@@ -10,8 +10,9 @@ Exit codes:
   2  the command line is wrong
   3  the configuration or the archive cannot be used
   4  only refusals that pass by themselves: files in use, files that changed meanwhile
-  5  damage was found in the archive
-  6  `tune doctor` has found something that is not as it should be";
+  5  damage was found in the archive, or by a verification
+  6  interrupted: the result of a benchmark holds what was measured until then
+  7  `tune doctor` has found something that is not as it should be";
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Code {
@@ -21,6 +22,7 @@ pub(crate) enum Code {
     Configuration,
     Later,
     Damage,
+    Partial,
     Found,
 }
 
@@ -33,7 +35,8 @@ impl From<Code> for ExitCode {
             Code::Configuration => 3,
             Code::Later => 4,
             Code::Damage => 5,
-            Code::Found => 6,
+            Code::Partial => 6,
+            Code::Found => 7,
         })
     }
 }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use dray_io::limits::TRIPWIRE;
 use dray_io::{Access, DirEntry, Files, Range, Stat, Time};
-use rustix::fs::{AtFlags, MemfdFlags, OFlags, Timespec, Timestamps, UTIME_OMIT};
+use rustix::fs::{AtFlags, MemfdFlags, Mode, OFlags, Timespec, Timestamps, UTIME_OMIT};
 use rustix::io::Errno;
 use rustix::time::{ClockId, clock_gettime};
 
@@ -20,6 +20,8 @@ use crate::{data, lease, stat, xattr};
 
 const TRUSTED_ATTRIBUTE: &str = "trusted.dray";
 const USER_ATTRIBUTE: &str = "user.dray";
+/// What is left to do to a file that was cut or grown unseen: `docs/state.md`.
+pub const CUT_ATTRIBUTE: &str = "trusted.dray.cut";
 const CAPABILITY: &[u8] = b"security.capability";
 /// How XFS keeps `system.posix_acl_*`, which it lists as well.
 const XFS_ACLS: [&str; 2] = ["trusted.SGI_ACL_FILE", "trusted.SGI_ACL_DEFAULT"];
@@ -56,6 +58,35 @@ impl LinuxFiles {
     pub fn watched_by(mut self, keeper: Arc<dyn Silence>) -> Self {
         self.keeper = Some(keeper);
         self
+    }
+
+    /// Another descriptor of an open file, for reading and writing, whose accesses nobody is asked
+    /// about.
+    pub fn open_silent(&self, file: &LinuxFile) -> io::Result<LinuxFile> {
+        let keeper = self.keeper.as_ref().ok_or(io::ErrorKind::NotConnected)?;
+        let path = xattr::descriptor_path(file);
+        let opener = |flags| Ok(rustix::fs::open(&path, flags | OFlags::CLOEXEC, Mode::empty())?);
+        access::open_silent(&opener, keeper.as_ref())
+    }
+
+    /// Cuts or grows a file that is open for writing, without anybody being asked.
+    pub fn cut_silently(&self, file: &LinuxFile, size: u64) -> io::Result<()> {
+        let keeper = self.keeper.as_ref().ok_or(io::ErrorKind::NotConnected)?;
+        keeper.cut(file.as_fd(), size)
+    }
+
+    /// What is left to do to a file that was cut or grown unseen, as whoever sees to it wrote it.
+    pub fn cut(&self, file: &LinuxFile) -> io::Result<Option<Vec<u8>>> {
+        xattr::get(file, CUT_ATTRIBUTE.as_bytes())
+    }
+
+    pub fn set_cut(&self, file: &LinuxFile, value: &[u8]) -> io::Result<()> {
+        xattr::set(file, CUT_ATTRIBUTE.as_bytes(), value)
+    }
+
+    /// Not an error if there is none.
+    pub fn remove_cut(&self, file: &LinuxFile) -> io::Result<()> {
+        xattr::remove(file, CUT_ATTRIBUTE.as_bytes())
     }
 
     /// The name of the state attribute.
@@ -122,7 +153,7 @@ impl Files for LinuxFiles {
     }
 
     fn xattrs(&self, file: &LinuxFile) -> io::Result<Vec<(Vec<u8>, Vec<u8>)>> {
-        let states = [TRUSTED_ATTRIBUTE, USER_ATTRIBUTE, &self.attribute];
+        let states = [TRUSTED_ATTRIBUTE, USER_ATTRIBUTE, CUT_ATTRIBUTE, &self.attribute];
         let except = [&states[..], &XFS_ACLS].concat();
         xattr::all(file, &except)
     }
@@ -223,7 +254,7 @@ impl Files for LinuxFiles {
         capability: Option<&[u8]>,
     ) -> io::Result<()> {
         if self.stat(file)?.mode != mode {
-            rustix::fs::fchmod(file, rustix::fs::Mode::from_raw_mode(mode))?;
+            rustix::fs::fchmod(file, Mode::from_raw_mode(mode))?;
         }
         match capability {
             Some(value) if self.capability(file)?.is_none() => xattr::set(file, CAPABILITY, value),

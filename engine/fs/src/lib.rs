@@ -27,7 +27,7 @@ mod xattr;
 pub use device::{device_size, open_device_exclusive};
 pub use dir::LinuxDir;
 pub use file::LinuxFile;
-pub use files::LinuxFiles;
+pub use files::{CUT_ATTRIBUTE, LinuxFiles};
 pub use handle::KernelHandle;
 pub use metadata::{Attributes, Node, Shortfall};
 pub use process::{peak_resident_bytes, process_cpu, raise_open_files};

@@ -1,5 +1,6 @@
 //! When answers are given: each wakes all who wait for one of the same group.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use dray_fs::watch::{Access, Group};
@@ -23,7 +24,7 @@ impl Answers {
     /// Gives an answer, or holds it back for a while, as so many wait.
     pub(crate) fn give(
         &mut self,
-        groups: &[Group],
+        groups: &[Arc<Group>],
         group: usize,
         access: Access,
         answer: Result<(), Errno>,
@@ -41,7 +42,7 @@ impl Answers {
         (!self.held.is_empty()).then(|| pause.saturating_sub(self.last.elapsed()))
     }
 
-    pub(crate) fn give_all(&mut self, groups: &[Group]) {
+    pub(crate) fn give_all(&mut self, groups: &[Arc<Group>]) {
         for (group, access, answer) in self.held.drain(..) {
             give(&groups[group], &access, answer);
         }
@@ -49,7 +50,8 @@ impl Answers {
     }
 }
 
-fn give(group: &Group, access: &Access, answer: Result<(), Errno>) {
+/// Gives an answer at once.
+pub(crate) fn give(group: &Group, access: &Access, answer: Result<(), Errno>) {
     use std::os::fd::AsFd;
     if let Err(error) = group.answer(access.file.as_fd(), answer) {
         tracing::error!(%error, "an answer is not taken");

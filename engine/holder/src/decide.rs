@@ -3,6 +3,7 @@
 use std::io;
 use std::os::fd::AsFd;
 
+use dray_fs::CUT_ATTRIBUTE;
 use dray_fs::watch::Access;
 use dray_io::Range;
 use dray_mover::{Attribute, Kept};
@@ -31,6 +32,10 @@ pub(crate) fn decide(access: &Access) -> io::Result<Verdict> {
         result => result?,
     };
     let Ok(attribute) = Attribute::decode(&value[..length]) else { return Ok(Verdict::Away) };
+    match rustix::fs::fgetxattr(access.file.as_fd(), CUT_ATTRIBUTE, &mut [0; 0][..]) {
+        Err(Errno::NODATA) => {}
+        result => return result.map(|_| Verdict::Away).map_err(io::Error::from),
+    }
     if attribute.kept == Kept::Archived && !attribute.moving {
         return Ok(Verdict::Resident);
     }

@@ -1,9 +1,10 @@
-//! The holder itself: one thread that answers the kernel and serves connections.
+//! The holder itself: one thread that serves connections, and sees to accesses that wait.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
+use std::sync::Arc;
 
 use dray_fs::watch::{Access, Group};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -14,10 +15,10 @@ use rustix::net::{
 };
 
 use crate::crowd::Answers;
-use crate::decide::{Verdict, decide};
-use crate::limits::CONNECTIONS;
+use crate::limits::{CONNECTIONS, CROWD};
 use crate::packet::{Kind, Packet};
 use crate::pending::{Pending, Waiting};
+use crate::reader::{Readers, Seen};
 use crate::silent::Touch;
 use crate::touch::Touchers;
 
@@ -25,7 +26,8 @@ use crate::touch::Touchers;
 pub struct Keeper {
     listener: OwnedFd,
     /// The first is that of this process, the others those of processes before it.
-    groups: Vec<Group>,
+    groups: Vec<Arc<Group>>,
+    readers: Readers,
     /// Makes silent descriptors.
     pub(crate) silencer: Group,
     pub(crate) touchers: Touchers,
@@ -42,13 +44,14 @@ pub struct Keeper {
     instance: u64,
 }
 
-/// What there is to do: groups with events, and connections with packets, among others.
+/// What there is to do.
 #[derive(Default)]
 struct Ready {
     listener: bool,
     touched: bool,
     silencer: bool,
-    groups: Vec<usize>,
+    seen: bool,
+    /// With packets.
     connections: Vec<u64>,
 }
 
@@ -69,11 +72,15 @@ impl Keeper {
         bind(&listener, &SocketAddrUnix::new(socket)?)?;
         rustix::fs::chmod(socket, rustix::fs::Mode::from_raw_mode(0o600))?;
         listen(&listener, 128)?;
+        let touchers = Touchers::start()?;
+        let (group, readers) = (Arc::new(Group::of_accesses()?), Readers::new(touchers.threads())?);
+        readers.read(0, Arc::clone(&group))?;
         Ok(Self {
             listener,
-            groups: vec![Group::for_reading()?],
-            silencer: Group::for_writing()?,
-            touchers: Touchers::start()?,
+            groups: vec![group],
+            readers,
+            silencer: Group::of_silent_files()?,
+            touchers,
             touching: BTreeMap::new(),
             touches: VecDeque::new(),
             pending: Pending::default(),
@@ -103,10 +110,9 @@ impl Keeper {
                     self.touched(thread, &touched);
                 }
             }
-            for group in ready.groups {
-                self.groups[group].read(&mut accesses)?;
-                for access in accesses.drain(..) {
-                    self.accessed(group, access);
+            if ready.seen {
+                for (group, seen) in self.readers.seen() {
+                    self.seen(group, seen)?;
                 }
             }
             if ready.silencer {
@@ -122,6 +128,7 @@ impl Keeper {
                 self.accept();
             }
             self.tell();
+            self.readers.crowded(self.pending.len() >= CROWD);
         }
     }
 
@@ -134,49 +141,37 @@ impl Keeper {
             PollFd::new(&self.listener, more),
             PollFd::from_borrowed_fd(self.touchers.bell(), PollFlags::IN),
             PollFd::new(&self.silencer, PollFlags::IN),
+            PollFd::from_borrowed_fd(self.readers.bell(), PollFlags::IN),
         ];
-        let groups = self.groups.iter().map(|group| PollFd::new(group, PollFlags::IN));
         let connections = self.connections.iter().map(|(key, fd)| {
             let out = if told(key) { PollFlags::OUT } else { PollFlags::empty() };
             PollFd::new(fd, PollFlags::IN | out)
         });
-        let mut all: Vec<PollFd<'_>> = fixed.into_iter().chain(groups).chain(connections).collect();
+        let mut all: Vec<PollFd<'_>> = fixed.into_iter().chain(connections).collect();
         let due = self.answers.due(self.pending.len()).and_then(|due| Timespec::try_from(due).ok());
         match poll(&mut all, due.as_ref()) {
             Err(Errno::INTR) => return Ok(Ready::default()),
             result => result.map(drop)?,
         }
         let ready = |fd: &PollFd<'_>| !(fd.revents() - PollFlags::OUT).is_empty();
-        let (groups, connections) = all[3..].split_at(self.groups.len());
-        let groups = (0..).zip(groups).filter(|(_, fd)| ready(fd)).map(|(index, _)| index);
-        let keys = self.connections.keys().zip(connections);
+        let keys = self.connections.keys().zip(&all[4..]);
         let keys = keys.filter(|(_, fd)| ready(fd)).map(|(key, _)| *key);
         Ok(Ready {
             listener: ready(&all[0]),
             touched: ready(&all[1]),
             silencer: ready(&all[2]),
-            groups: groups.collect(),
+            seen: ready(&all[3]),
             connections: keys.collect(),
         })
     }
 
-    fn accessed(&mut self, group: usize, access: Access) {
-        if self.touchers.has(access.thread) {
-            return self.answer(group, access, Ok(()));
+    fn seen(&mut self, group: usize, seen: Seen) -> io::Result<()> {
+        match seen {
+            Seen::Away(access) => self.pending.add(Waiting { group, access }),
+            Seen::Answer(access, answer) => self.answer(group, access, answer),
+            Seen::Failed(error) => return Err(error),
         }
-        match decide(&access) {
-            Ok(Verdict::Resident) => {
-                // At worst it is asked about again.
-                let _ = self.groups[group].ignore(&access.file);
-                self.answer(group, access, Ok(()));
-            }
-            Ok(Verdict::Present) => self.answer(group, access, Ok(())),
-            Ok(Verdict::Away) => self.pending.add(Waiting { group, access }),
-            Err(error) => {
-                tracing::error!(%error, "the state of an accessed file cannot be read");
-                self.answer(group, access, Err(Errno::IO));
-            }
-        }
+        Ok(())
     }
 
     fn answer(&mut self, group: usize, access: Access, answer: Result<(), Errno>) {
@@ -221,13 +216,16 @@ impl Keeper {
         let code = match (packet.kind, file) {
             (Kind::Answer, _) => return self.answered(id, packet.code),
             (Kind::Serve, _) => return self.serve(key, id),
-            (Kind::Silence, Some(file)) => match Touch::new(key, id, file) {
-                Ok(touch) => {
-                    self.touches.push_back(touch);
-                    return self.touch_next();
+            (kind @ (Kind::Silence | Kind::Cut), Some(file)) => {
+                let cut = (kind == Kind::Cut).then_some(packet.range.0);
+                match Touch::new((key, id), file, cut) {
+                    Ok(touch) => {
+                        self.touches.push_back(touch);
+                        return self.touch_next();
+                    }
+                    Err(error) => code_of(&error),
                 }
-                Err(error) => code(Err(error)),
-            },
+            }
             (Kind::Expose, Some(file)) => {
                 code(self.groups.iter().try_for_each(|group| group.heed(&file)))
             }
@@ -259,6 +257,10 @@ impl Keeper {
         let group = Group::adopt(group);
         let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile).maximum;
         group.refuse_forgotten(limit.and_then(|it| i32::try_from(it).ok()).unwrap_or(1 << 20));
+        let group = Arc::new(group);
+        if let Err(error) = self.readers.read(self.groups.len(), Arc::clone(&group)) {
+            tracing::error!(%error, "the watch of a holder that has ended cannot be read");
+        }
         self.groups.push(group);
         tracing::warn!("took over the watch of a holder that has ended");
     }
@@ -296,6 +298,10 @@ fn instance() -> u64 {
 pub(crate) fn code(result: io::Result<()>) -> i32 {
     match result {
         Ok(()) => 0,
-        Err(error) => error.raw_os_error().unwrap_or(Errno::IO.raw_os_error()),
+        Err(error) => code_of(&error),
     }
+}
+
+pub(crate) fn code_of(error: &io::Error) -> i32 {
+    error.raw_os_error().unwrap_or(Errno::IO.raw_os_error())
 }

@@ -10,11 +10,14 @@ mod limits;
 mod link;
 mod packet;
 mod pending;
+mod programs;
+mod reader;
 mod silent;
 mod touch;
 
 pub use keeper::Keeper;
 pub use link::{Link, Served, Server, Watched};
+pub use programs::wants_all;
 
 /// Makes this process last: it is not the one to be ended for want of memory, and has room for as
 /// many descriptors as accesses may wait. Without privilege less of it is done.

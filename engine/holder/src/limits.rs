@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use rustix::time::Timespec;
+
 /// For the holder to answer: it waits for nothing but the kernel, which may read an inode.
 pub(crate) const ANSWER: Duration = Duration::from_secs(30);
 
@@ -21,3 +23,10 @@ pub(crate) const CONNECTIONS: usize = 1024;
 
 /// Descriptors: one for each access that waits.
 pub(crate) const OPEN_FILES: u64 = 1 << 20;
+
+/// A read of an event that takes longer waits for a lease: the inode that it opens is in memory.
+pub(crate) const READ: Timespec = Timespec { tv_sec: 0, tv_nsec: 1_000_000 };
+
+/// Threads that read events of one group: all but one may wait for leases. Those of releases end
+/// within milliseconds, and the kernel ends any after 45 s (`/proc/sys/fs/lease-break-time`).
+pub(crate) const READERS: usize = 128;

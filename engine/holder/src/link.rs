@@ -22,15 +22,15 @@ fn dial(path: &Path) -> io::Result<OwnedFd> {
 
 /// Asks, and waits for the answer; a descriptor may come with it.
 fn ask(on: &OwnedFd, kind: Kind, file: BorrowedFd<'_>) -> io::Result<Option<OwnedFd>> {
-    answer(on, kind, Some(file)).map(|(_, file)| file)
+    answer(on, Packet::new(kind, 0), Some(file)).map(|(_, file)| file)
 }
 
 fn answer(
     on: &OwnedFd,
-    kind: Kind,
+    question: Packet,
     file: Option<BorrowedFd<'_>>,
 ) -> io::Result<(Packet, Option<OwnedFd>)> {
-    Packet::new(kind, 0).send(on, file)?;
+    question.send(on, file)?;
     match Packet::receive(on)? {
         Some((packet @ Packet { kind: Kind::Done, code: 0, .. }, file)) => Ok((packet, file)),
         Some((Packet { kind: Kind::Done, code, .. }, _)) => {
@@ -53,10 +53,11 @@ impl Link {
         Self { path: path.to_owned(), idle: Mutex::default() }
     }
 
-    fn ask(&self, kind: Kind, file: BorrowedFd<'_>) -> io::Result<Option<OwnedFd>> {
+    fn ask(&self, question: Packet, file: BorrowedFd<'_>) -> io::Result<Option<OwnedFd>> {
+        let ask = |on: &OwnedFd| answer(on, question, Some(file)).map(|(_, file)| file);
         // One that was kept may be that of a holder that has ended since.
         while let Some(kept) = self.take_idle() {
-            match ask(&kept, kind, file) {
+            match ask(&kept) {
                 Err(error) if is_of_connection(&error) => {}
                 result => return self.keep(kept, result),
             }
@@ -69,7 +70,7 @@ impl Link {
             let text = format!("the holder of the watch at {}: {cause}", self.path.display());
             io::Error::new(io::ErrorKind::NotConnected, text)
         })?;
-        let result = ask(&fresh, kind, file);
+        let result = ask(&fresh);
         self.keep(fresh, result)
     }
 
@@ -97,11 +98,17 @@ fn is_of_connection(error: &io::Error) -> bool {
 
 impl Silence for Link {
     fn silence(&self, file: BorrowedFd<'_>) -> io::Result<OwnedFd> {
-        self.ask(Kind::Silence, file)?.ok_or_else(|| io::ErrorKind::InvalidData.into())
+        self.ask(Packet::new(Kind::Silence, 0), file)?
+            .ok_or_else(|| io::ErrorKind::InvalidData.into())
     }
 
     fn expose(&self, file: BorrowedFd<'_>) -> io::Result<()> {
-        self.ask(Kind::Expose, file).map(drop)
+        self.ask(Packet::new(Kind::Expose, 0), file).map(drop)
+    }
+
+    fn cut(&self, file: BorrowedFd<'_>, size: u64) -> io::Result<()> {
+        let cut = Packet { range: (size, 0), ..Packet::new(Kind::Cut, 0) };
+        self.ask(cut, file).map(drop)
     }
 }
 
@@ -135,7 +142,7 @@ impl Server {
         for directory in directories {
             ask(&fd, Kind::Watch, std::fs::File::open(directory)?.as_fd())?;
         }
-        let (packet, group) = answer(&fd, Kind::Serve, None)?;
+        let (packet, group) = answer(&fd, Packet::new(Kind::Serve, 0), None)?;
         let instance = packet.range.0;
         let group = group.ok_or(io::ErrorKind::InvalidData)?;
         had.retain(|watched| watched.instance != instance);

@@ -23,18 +23,20 @@ pub(crate) enum Kind {
     Serve = 4,
     Adopt = 5,
     Answer = 6,
+    Cut = 7,
     Access = 16,
     Done = 17,
 }
 
 impl Kind {
-    const ALL: [Self; 8] = [
+    const ALL: [Self; 9] = [
         Self::Watch,
         Self::Silence,
         Self::Expose,
         Self::Serve,
         Self::Adopt,
         Self::Answer,
+        Self::Cut,
         Self::Access,
         Self::Done,
     ];

@@ -1,4 +1,4 @@
-//! Silent descriptors: `docs/holder.md`, *Moving data unseen*.
+//! What is done so that nobody is asked: `docs/holder.md`, *Moving data unseen*.
 
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
@@ -7,23 +7,30 @@ use std::sync::Arc;
 use dray_fs::watch::Access;
 use rustix::io::Errno;
 
-use crate::keeper::{Keeper, code};
+use crate::keeper::{Keeper, code, code_of};
+use crate::touch::Job;
 
-/// Descriptor for accesses that nobody is asked about, on its way.
+/// Descriptor for accesses that nobody is asked about, on its way; or a cut of a file.
 pub(crate) struct Touch {
     connection: u64,
     id: u64,
     /// Device and number.
     inode: (u64, u64),
     file: Option<Arc<OwnedFd>>,
+    /// Bytes to cut or grow it to.
+    cut: Option<u64>,
     silent: Option<OwnedFd>,
 }
 
 impl Touch {
-    pub(crate) fn new(connection: u64, id: u64, file: OwnedFd) -> io::Result<Self> {
+    pub(crate) fn new(
+        (connection, id): (u64, u64),
+        file: OwnedFd,
+        cut: Option<u64>,
+    ) -> io::Result<Self> {
         let stat = rustix::fs::fstat(&file)?;
         let (inode, file) = ((stat.st_dev, stat.st_ino), Some(Arc::new(file)));
-        Ok(Self { connection, id, inode, file, silent: None })
+        Ok(Self { connection, id, inode, file, cut, silent: None })
     }
 }
 
@@ -40,7 +47,7 @@ impl Keeper {
     pub(crate) fn touched(&mut self, thread: i32, touched: &io::Result<()>) {
         let Some(mut touch) = self.touching.remove(&thread) else { return };
         self.touchers.give_back(thread);
-        if let Some(file) = &touch.file {
+        if let (Some(file), None) = (&touch.file, touch.cut) {
             // It ends with the inode, if not here.
             let _ = self.silencer.unwatch_file(file);
         }
@@ -48,6 +55,7 @@ impl Keeper {
         touch.file = None;
         let code = match (touched, &touch.silent) {
             (Ok(()), Some(_)) => 0,
+            _ if touch.cut.is_some() => touched.as_ref().map_or_else(code_of, |()| 0),
             // Nobody was asked, so accesses to this file are not watched.
             (Ok(()), None) => Errno::NOTCONN.raw_os_error(),
             // No descriptor could be made: somebody has a lease.
@@ -79,7 +87,14 @@ impl Keeper {
 
     fn touch(&self, thread: i32, touch: &Touch) -> io::Result<()> {
         let file = touch.file.as_ref().ok_or(io::ErrorKind::NotFound)?;
-        self.silencer.watch_file(file)?;
-        self.touchers.touch(thread, Arc::clone(file))
+        let file = Arc::clone(file);
+        let job = match touch.cut {
+            Some(size) => Job::Cut(file, size),
+            None => {
+                self.silencer.watch_file(&file)?;
+                Job::Touch(file)
+            }
+        };
+        self.touchers.run(thread, job)
     }
 }

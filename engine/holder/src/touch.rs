@@ -1,6 +1,6 @@
 //! Threads that access files so that the kernel makes silent descriptors of them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::Arc;
@@ -10,6 +10,25 @@ use rustix::event::{EventfdFlags, eventfd};
 
 use crate::limits::TOUCHERS;
 
+/// What a thread does to a file.
+#[derive(Debug)]
+pub(crate) enum Job {
+    Touch(Arc<OwnedFd>),
+    /// Cuts or grows it to so many bytes, which is asked about by any descriptor.
+    Cut(Arc<OwnedFd>, u64),
+}
+
+impl Job {
+    fn run(self) -> io::Result<()> {
+        match self {
+            // Reading nothing asks, too.
+            Self::Touch(file) => drop(rustix::io::pread(&*file, &mut [0_u8; 0][..], 0)?),
+            Self::Cut(file, size) => rustix::fs::ftruncate(&*file, size)?,
+        }
+        Ok(())
+    }
+}
+
 /// An access that has ended: by which thread, and how.
 type Ended = (i32, io::Result<()>);
 
@@ -17,7 +36,7 @@ type Ended = (i32, io::Result<()>);
 #[derive(Debug)]
 pub(crate) struct Touchers {
     /// By thread, by which their accesses are told from those of others.
-    threads: BTreeMap<i32, Sender<Arc<OwnedFd>>>,
+    threads: BTreeMap<i32, Sender<Job>>,
     idle: Vec<i32>,
     ended: Receiver<Ended>,
     bell: Arc<OwnedFd>,
@@ -46,9 +65,9 @@ impl Touchers {
         Ok(Self { threads, idle, ended, bell })
     }
 
-    /// Whether it is one of these.
-    pub(crate) fn has(&self, thread: i32) -> bool {
-        self.threads.contains_key(&thread)
+    /// These threads, as the kernel numbers them.
+    pub(crate) fn threads(&self) -> BTreeSet<i32> {
+        self.threads.keys().copied().collect()
     }
 
     /// A thread that touches nothing; it is idle again when its touch has ended.
@@ -60,10 +79,10 @@ impl Touchers {
         self.idle.push(thread);
     }
 
-    /// Has a file accessed by this thread.
-    pub(crate) fn touch(&self, thread: i32, file: Arc<OwnedFd>) -> io::Result<()> {
+    /// Has this thread access a file.
+    pub(crate) fn run(&self, thread: i32, job: Job) -> io::Result<()> {
         let jobs = self.threads.get(&thread).ok_or(io::ErrorKind::NotFound)?;
-        jobs.send(file).map_err(|_| io::Error::other("a toucher has ended"))
+        jobs.send(job).map_err(|_| io::Error::other("a toucher has ended"))
     }
 
     /// Readable when a touch has ended.
@@ -80,12 +99,9 @@ impl Touchers {
     }
 }
 
-fn work(own: i32, todo: &Receiver<Arc<OwnedFd>>, done: &Sender<Ended>, bell: &OwnedFd) {
-    for file in todo {
-        // Reading nothing asks, too.
-        let read = rustix::io::pread(&*file, &mut [0_u8; 0][..], 0);
-        drop(file);
-        if done.send((own, read.map(drop).map_err(io::Error::from))).is_err() {
+fn work(own: i32, todo: &Receiver<Job>, done: &Sender<Ended>, bell: &OwnedFd) {
+    for job in todo {
+        if done.send((own, job.run())).is_err() {
             return;
         }
         // It is read with the results.

@@ -20,7 +20,7 @@ pub use buffer::Aligned;
 pub use extent::{Range, RangeSet, blocks_up};
 pub use fault::{Context, EIO, Fault, Operation};
 pub use files::{Access, DirEntry, Files};
-pub use ring::{Completion, Fixed, Ring, RingCounters, Slot};
+pub use ring::{Completion, Fixed, Flush, PacedRing, Ring, RingCounters, Slot};
 pub use stat::{Handle, Kind, Stat};
 pub use time::{PackedTime, Time};
 pub use world::World;

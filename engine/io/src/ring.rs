@@ -1,6 +1,7 @@
 //! The data path of one core: slots of memory, and requests that move data through them.
 
 use std::io;
+use std::time::Duration;
 
 /// A buffer of a ring, by index.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -22,6 +23,7 @@ pub struct Completion {
 pub struct RingCounters {
     pub reads: u64,
     pub writes: u64,
+    pub flushes: u64,
     /// System calls made to submit and wait.
     pub enters: u64,
     /// Requests that came back short or had to be asked again.
@@ -32,6 +34,7 @@ impl std::ops::AddAssign for RingCounters {
     fn add_assign(&mut self, other: Self) {
         self.reads += other.reads;
         self.writes += other.writes;
+        self.flushes += other.flushes;
         self.enters += other.enters;
         self.retries += other.retries;
     }
@@ -80,4 +83,28 @@ pub trait Ring {
     fn bytes_mut(&mut self, slot: Slot) -> &mut [u8];
 
     fn counters(&self) -> RingCounters;
+}
+
+/// What a flush makes durable.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Flush {
+    /// Data, and what is needed to find it (`fdatasync`).
+    Data,
+    /// Times and the like, too (`fsync`).
+    All,
+}
+
+/// A ring whose user decides how long it waits, as one that offers load at a pace of its own does.
+pub trait PacedRing: Ring {
+    /// Queues a flush of what has been written to `file` and has completed. Nothing moves through
+    /// `slot`, which stands for the request until it completes.
+    fn flush(&mut self, file: Fixed, slot: Slot, how: Flush);
+    /// Submits, and waits for `want` completions, or all if fewer requests are under way, but not
+    /// much longer than `limit`. Appends all that are there, which may be none.
+    fn wait_for(
+        &mut self,
+        want: u32,
+        limit: Option<Duration>,
+        done: &mut Vec<Completion>,
+    ) -> io::Result<()>;
 }

@@ -12,7 +12,7 @@ use dray_wire::messages::{
 };
 use dray_wire::{FileHandle, Reason};
 
-use crate::config::Config;
+use crate::config::{Config, Follow};
 
 /// A directory below which everything is managed.
 #[derive(Debug, Clone)]
@@ -24,6 +24,7 @@ pub struct Managed {
     pub file_system: [u8; 16],
     /// What it is part of: a managed file system may be made of several.
     pub name: String,
+    pub follow: Follow,
 }
 
 /// All that a node has.
@@ -79,12 +80,18 @@ impl Places {
             if let (Some(archive), Ok(file_system)) = (archive, identity) {
                 let path = fs.path.clone();
                 let name = fs.name.clone().unwrap_or_else(|| path.display().to_string());
-                managed.push(Managed { path, archive, file_system, name });
+                managed.push(Managed { path, archive, file_system, name, follow: fs.recall });
             }
         }
         let directories = config.archive.iter().filter_map(|archive| archive.directory.as_ref());
         let excluded = directories.filter_map(|path| std::fs::canonicalize(path).ok()).collect();
         Self { managed, excluded }
+    }
+
+    /// What is restored beside a range of a file of this file system.
+    pub(crate) fn follow(&self, file_system: [u8; 16]) -> Follow {
+        let managed = self.managed.iter().find(|managed| managed.file_system == file_system);
+        managed.map_or_else(Follow::default, |managed| managed.follow)
     }
 
     /// `None` for what lies elsewhere, and for the archives. A name that does not say plainly where
@@ -179,7 +186,8 @@ mod tests {
     fn only_plain_names_below_a_managed_directory_lead_to_a_file() {
         let path = PathBuf::from("/managed");
         let (archive, file_system, name) = (0, [0; 16], String::new());
-        let managed = vec![Managed { path, archive, file_system, name }];
+        let follow = Follow::default();
+        let managed = vec![Managed { path, archive, file_system, name, follow }];
         let places = Places { managed, excluded: vec![PathBuf::from("/managed/archive")] };
         let leads = |path: &str| places.of_path(Path::new(path)).is_some();
         assert!(leads("/managed/a/b"));

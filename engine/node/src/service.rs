@@ -78,7 +78,7 @@ async fn run(client: Client, pushed: Pushed, places: &Places) -> dray_client::Re
     for (name, file_systems) in by_name {
         let session = open(&client, name, &file_systems).await?;
         let what = (name.to_owned(), file_systems);
-        tokio::spawn(fetch(client.clone(), session, what, sender.clone()));
+        tokio::spawn(fetch(client.clone(), session, what, places.clone(), sender.clone()));
     }
     respond(client, pushed, asked).await
 }
@@ -124,6 +124,7 @@ async fn fetch(
     client: Client,
     mut session: SessionId,
     (name, file_systems): (String, Vec<[u8; 16]>),
+    places: Places,
     asked: mpsc::UnboundedSender<(RequestId, Waiting)>,
 ) {
     let mut ahead = Ahead::default();
@@ -150,7 +151,10 @@ async fn fetch(
         for event in &events {
             let wanted = Range::new(event.offset, event.offset.saturating_add(event.length));
             let plan = match (event.event, size_in(event)) {
-                (EventType::READ, Some(size)) => ahead.plan(event.handle, wanted, size),
+                (EventType::READ, Some(size)) => {
+                    let follow = places.follow(event.handle.file_system);
+                    ahead.plan(follow, event.handle, wanted, size)
+                }
                 _ => Plan { now: wanted, then: None },
             };
             now.push(item_of(event, plan.now));

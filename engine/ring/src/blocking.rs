@@ -2,8 +2,9 @@
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::time::Duration;
 
-use dray_io::{Aligned, Completion, Fixed, Ring, RingCounters, Slot};
+use dray_io::{Aligned, Completion, Fixed, Flush, PacedRing, Ring, RingCounters, Slot};
 use rustix::io::Errno;
 
 use crate::core::RingSetup;
@@ -22,7 +23,7 @@ pub struct Blocking<F> {
 impl<F: AsFd> Blocking<F> {
     pub fn new(setup: &RingSetup) -> Self {
         Self {
-            memory: Aligned::new((setup.slots * setup.slot_bytes) as usize),
+            memory: Aligned::new(setup.bytes()),
             slots: setup.slots,
             slot_bytes: setup.slot_bytes,
             files: Vec::new(),
@@ -112,5 +113,26 @@ impl<F: AsFd> Ring for Blocking<F> {
 
     fn counters(&self) -> RingCounters {
         self.counters
+    }
+}
+
+impl<F: AsFd> PacedRing for Blocking<F> {
+    fn flush(&mut self, file: Fixed, slot: Slot, how: Flush) {
+        let file = self.file(file);
+        let result = match how {
+            Flush::Data => rustix::fs::fdatasync(file),
+            Flush::All => rustix::fs::fsync(file),
+        };
+        self.counters.flushes += 1;
+        self.done.push(Completion { slot, result: outcome(result.map(|()| 0)) });
+    }
+
+    fn wait_for(
+        &mut self,
+        _want: u32,
+        _limit: Option<Duration>,
+        done: &mut Vec<Completion>,
+    ) -> io::Result<()> {
+        self.wait(done)
     }
 }

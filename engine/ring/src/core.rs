@@ -2,9 +2,10 @@
 
 use std::io;
 use std::os::fd::AsFd;
+use std::time::Duration;
 
 use dray_io::limits::{SLOT_BYTES, SLOTS};
-use dray_io::{Completion, Fixed, Ring, RingCounters, Slot};
+use dray_io::{Completion, Fixed, Flush, PacedRing, Ring, RingCounters, Slot};
 
 use crate::arena::Arena;
 use crate::blocking::Blocking;
@@ -29,6 +30,13 @@ pub struct RingSetup {
     pub slot_bytes: u32,
 }
 
+impl RingSetup {
+    /// Bytes of all slots together.
+    pub(crate) fn bytes(&self) -> usize {
+        self.slots as usize * self.slot_bytes as usize
+    }
+}
+
 impl Default for RingSetup {
     fn default() -> Self {
         Self { choice: RingChoice::Auto, slots: SLOTS as u32, slot_bytes: SLOT_BYTES as u32 }
@@ -48,7 +56,7 @@ impl<F: AsFd> CoreRing<F> {
         if setup.choice == RingChoice::Blocking {
             return Ok((Self::Blocking(Blocking::new(setup)), None));
         }
-        let arena = Arena::new((setup.slots * setup.slot_bytes) as usize)?;
+        let arena = Arena::new(setup.bytes())?;
         match Uring::new(setup, arena) {
             Ok(ring) => {
                 let notice = (!ring.is_registered()).then(|| {
@@ -130,5 +138,20 @@ impl<F: AsFd> Ring for CoreRing<F> {
 
     fn counters(&self) -> RingCounters {
         each!(self, ring => ring.counters())
+    }
+}
+
+impl<F: AsFd> PacedRing for CoreRing<F> {
+    fn flush(&mut self, file: Fixed, slot: Slot, how: Flush) {
+        each!(self, ring => ring.flush(file, slot, how));
+    }
+
+    fn wait_for(
+        &mut self,
+        want: u32,
+        limit: Option<Duration>,
+        done: &mut Vec<Completion>,
+    ) -> io::Result<()> {
+        each!(self, ring => ring.wait_for(want, limit, done))
     }
 }

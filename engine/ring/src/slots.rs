@@ -9,6 +9,8 @@ pub(crate) enum Use {
     Reading(u32),
     /// The kernel reads the slot for a request on the file of this index.
     Writing(u32),
+    /// No memory is used: a flush of the file of this index is under way.
+    Flushing(u32),
 }
 
 /// The slots of one ring and the requests on its files.
@@ -50,8 +52,8 @@ impl Slots {
     }
 
     pub(crate) fn begin(&mut self, slot: Slot, how: Use) {
-        let (Use::Reading(file) | Use::Writing(file)) = how else {
-            unreachable!("a request reads or writes")
+        let (Use::Reading(file) | Use::Writing(file) | Use::Flushing(file)) = how else {
+            unreachable!("a request has a file")
         };
         assert_eq!(self.uses[slot.0 as usize], Use::Idle, "slot {} has a request", slot.0);
         let requests = self.files[file as usize].as_mut();
@@ -61,7 +63,8 @@ impl Slots {
     }
 
     pub(crate) fn end(&mut self, slot: Slot) {
-        let (Use::Reading(file) | Use::Writing(file)) = self.uses[slot.0 as usize] else {
+        let how = self.uses[slot.0 as usize];
+        let (Use::Reading(file) | Use::Writing(file) | Use::Flushing(file)) = how else {
             unreachable!("slot {} had no request", slot.0)
         };
         let requests = self.files[file as usize].as_mut();

@@ -3,10 +3,14 @@
 use std::io;
 use std::marker::PhantomData;
 use std::mem::ManuallyDrop;
-use std::os::fd::{AsFd, AsRawFd, RawFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
+use std::time::Duration;
 
-use dray_io::{Completion, Fixed, Ring, RingCounters, Slot};
+use dray_io::limits::BLOCK;
+use dray_io::{Aligned, Completion, Fixed, Flush, PacedRing, Ring, RingCounters, Slot};
 use io_uring::{IoUring, opcode, squeue, types};
+use rustix::fs::{FileType, fstat};
+use rustix::io::{Errno, ReadWriteFlags, preadv2};
 
 use crate::arena::Arena;
 use crate::core::RingSetup;
@@ -29,6 +33,8 @@ pub struct Uring<F> {
     descriptors: Vec<RawFd>,
     fixed_files: bool,
     registered: bool,
+    /// By attached file: its requests all go to a worker of the kernel.
+    punted: Vec<bool>,
     counters: RingCounters,
     files: PhantomData<fn(&F)>,
     /// Not `Send`: see above.
@@ -59,11 +65,25 @@ fn build(entries: u32) -> io::Result<IoUring> {
     }
 }
 
+/// Whether `file` is a device whose driver cannot be asked without waiting, such as zram. The
+/// kernel says so before it reads anything.
+fn is_punted(file: BorrowedFd<'_>) -> bool {
+    let device = fstat(file)
+        .is_ok_and(|stat| FileType::from_raw_mode(stat.st_mode) == FileType::BlockDevice);
+    if !device {
+        return false;
+    }
+    // Where the driver can be asked, this reads the first block.
+    let mut block = Aligned::new(BLOCK as usize);
+    let mut whole = [io::IoSliceMut::new(&mut block)];
+    matches!(preadv2(file, &mut whole, 0, ReadWriteFlags::NOWAIT), Err(Errno::OPNOTSUPP))
+}
+
 impl<F: AsFd> Uring<F> {
     /// A ring over `arena`. Fails if the kernel or its configuration has no io_uring; a limit on
     /// locked memory only costs speed.
     pub fn new(setup: &RingSetup, arena: Arena) -> io::Result<Self> {
-        assert!(arena.len() >= (setup.slots * setup.slot_bytes) as usize, "slots fit the arena");
+        assert!(arena.len() >= setup.bytes(), "slots fit the arena");
         let ring = build(setup.slots.next_power_of_two())?;
         // Saves a table lookup per entry into the kernel; older kernels refuse.
         let _ = ring.submitter().register_ring_fd();
@@ -79,6 +99,7 @@ impl<F: AsFd> Uring<F> {
             descriptors: vec![-1; FILES as usize],
             fixed_files,
             registered,
+            punted: vec![false; FILES as usize],
             counters: RingCounters::default(),
             files: PhantomData,
             thread: PhantomData,
@@ -129,6 +150,25 @@ impl<F: AsFd> Uring<F> {
         }
     }
 
+    fn flush_entry(&self, file: Fixed, how: Flush) -> squeue::Entry {
+        let flags = match how {
+            Flush::Data => types::FsyncFlags::DATASYNC,
+            Flush::All => types::FsyncFlags::empty(),
+        };
+        if self.fixed_files {
+            opcode::Fsync::new(types::Fixed(file.0)).flags(flags).build()
+        } else {
+            let descriptor = self.descriptors[file.0 as usize];
+            opcode::Fsync::new(types::Fd(descriptor)).flags(flags).build()
+        }
+    }
+
+    /// What is going to a worker anyway goes there without a first try: 4 % less CPU time for 4 KiB
+    /// reads of a zram device.
+    fn at_once(&self, file: Fixed, entry: squeue::Entry) -> squeue::Entry {
+        if self.punted[file.0 as usize] { entry.flags(squeue::Flags::ASYNC) } else { entry }
+    }
+
     fn push(&mut self, slot: Slot, entry: squeue::Entry) {
         let entry = entry.user_data(u64::from(slot.0));
         // SAFETY: the entry points into the arena, which outlives the ring, and at a file that
@@ -138,11 +178,20 @@ impl<F: AsFd> Uring<F> {
         pushed.expect("the queue has an entry for every slot");
     }
 
-    fn enter(&mut self, want: u32) -> io::Result<()> {
+    fn enter(&mut self, want: u32, limit: Option<Duration>) -> io::Result<()> {
+        let limit = limit.map(types::Timespec::from);
         loop {
             self.counters.enters += 1;
-            match self.ring.submit_and_wait(want as usize) {
+            let entered = match &limit {
+                None => self.ring.submit_and_wait(want as usize),
+                Some(limit) => {
+                    let limited = types::SubmitArgs::new().timespec(limit);
+                    self.ring.submitter().submit_with_args(want as usize, &limited)
+                }
+            };
+            match entered {
                 Ok(_) => return Ok(()),
+                Err(error) if error.raw_os_error() == Some(libc::ETIME) => return Ok(()),
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 // The completion queue must be emptied, or memory is short: completions help.
                 Err(error) if matches!(error.raw_os_error(), Some(libc::EBUSY | libc::EAGAIN)) => {
@@ -188,6 +237,7 @@ impl<F: AsFd> Ring for Uring<F> {
             return Err(error);
         }
         self.descriptors[index as usize] = descriptor;
+        self.punted[index as usize] = is_punted(file.as_fd());
         Ok(Fixed(index))
     }
 
@@ -204,7 +254,7 @@ impl<F: AsFd> Ring for Uring<F> {
         self.slots.begin(slot, Use::Reading(file.0));
         self.counters.reads += 1;
         let entry = self.read_entry(file, at, place, len);
-        self.push(slot, entry);
+        self.push(slot, self.at_once(file, entry));
     }
 
     fn write(&mut self, file: Fixed, at: u64, slot: Slot, from: u32, len: u32) {
@@ -212,11 +262,11 @@ impl<F: AsFd> Ring for Uring<F> {
         self.slots.begin(slot, Use::Writing(file.0));
         self.counters.writes += 1;
         let entry = self.write_entry(file, at, place, len);
-        self.push(slot, entry);
+        self.push(slot, self.at_once(file, entry));
     }
 
     fn submit(&mut self) -> io::Result<()> {
-        if self.ring.submission().is_empty() { Ok(()) } else { self.enter(0) }
+        if self.ring.submission().is_empty() { Ok(()) } else { self.enter(0, None) }
     }
 
     fn wait(&mut self, done: &mut Vec<Completion>) -> io::Result<()> {
@@ -226,7 +276,7 @@ impl<F: AsFd> Ring for Uring<F> {
         }
         let before = done.len();
         while done.len() == before {
-            self.enter((under_way / 4).clamp(1, BATCH))?;
+            self.enter((under_way / 4).clamp(1, BATCH), None)?;
             self.reap(done);
         }
         Ok(())
@@ -250,6 +300,32 @@ impl<F: AsFd> Ring for Uring<F> {
 
     fn counters(&self) -> RingCounters {
         self.counters
+    }
+}
+
+impl<F: AsFd> PacedRing for Uring<F> {
+    fn flush(&mut self, file: Fixed, slot: Slot, how: Flush) {
+        self.slots.begin(slot, Use::Flushing(file.0));
+        self.counters.flushes += 1;
+        let entry = self.flush_entry(file, how);
+        self.push(slot, entry);
+    }
+
+    fn wait_for(
+        &mut self,
+        want: u32,
+        limit: Option<Duration>,
+        done: &mut Vec<Completion>,
+    ) -> io::Result<()> {
+        let under_way = self.slots.under_way();
+        if under_way == 0 {
+            return Ok(());
+        }
+        // Waiting for none still asks for completions, which the kernel has put off.
+        let limit = if want == 0 { Some(Duration::ZERO) } else { limit };
+        self.enter(want.clamp(1, under_way), limit)?;
+        self.reap(done);
+        Ok(())
     }
 }
 

@@ -177,14 +177,26 @@ archive = "main"
         self.start_as(node, &config, node);
     }
 
-    /// Writes the configurations, and starts every node.
+    /// Writes the configurations, and starts every node; waits until all are there.
     #[track_caller]
     pub fn start_all(&mut self, coordinator: &str, store: &str) {
+        self.begin_all(coordinator, store);
+        self.wait();
+    }
+
+    /// Writes the configurations, and starts every node.
+    #[track_caller]
+    pub fn begin_all(&mut self, coordinator: &str, store: &str) {
         for node in NODES {
             fs::write(self.config(node), self.configuration(node, coordinator, store))
                 .expect("a configuration can be written");
             self.start_node(node);
         }
+    }
+
+    /// Waits until every node is there.
+    #[track_caller]
+    pub fn wait(&self) {
         let until = Instant::now() + PATIENCE;
         while self.nodes().len() < NODES.len() {
             let logs: Vec<String> = NODES.iter().map(|node| self.log(node)).collect();

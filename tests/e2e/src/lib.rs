@@ -11,6 +11,7 @@ mod rng;
 mod snapshot;
 mod states;
 mod tree;
+mod user;
 
 pub use cluster::{Cluster, NODES, Sizes};
 pub use dray::{Output, binary, command, daemon, holder};
@@ -23,6 +24,7 @@ pub use rustix::process::Signal;
 pub use snapshot::{Meta, Snapshot, hash_file};
 pub use states::{State, States};
 pub use tree::{assert_content, awkward_tree, content, set_modified, write_file, write_sparse};
+pub use user::User;
 
 /// The sizes at which alignment goes wrong if it does.
 pub const ODD_SIZES: [u64; 10] =

@@ -4,33 +4,10 @@
 #![allow(clippy::unwrap_used)]
 
 use std::fs;
-use std::io::{Read, Write};
-use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::io::Read;
 use std::time::Duration;
 
-use dray_e2e::{Place, assert_content, content, need_tool, write_file};
-
-/// A process that holds a file in some way, told to end by the end of its input.
-struct Holder(Child);
-
-impl Holder {
-    fn new(script: &str, path: &Path) -> Self {
-        let mut command = Command::new("python3");
-        command.args(["-c", script]).arg(path).stdin(Stdio::piped()).stdout(Stdio::piped());
-        let mut child = command.spawn().unwrap();
-        let mut ready = [0];
-        child.stdout.as_mut().unwrap().read_exact(&mut ready).unwrap();
-        Self(child)
-    }
-}
-
-impl Drop for Holder {
-    fn drop(&mut self) {
-        drop(self.0.stdin.take());
-        let _ = self.0.wait();
-    }
-}
+use dray_e2e::{Place, User, assert_content, content, need_tool, write_file};
 
 const OPEN: &str = "import sys\nf=open(sys.argv[1],'rb')\nprint('.',flush=True)\nsys.stdin.read()";
 const MAPPED: &str = "import sys,mmap\nf=open(sys.argv[1],'r+b')\nm=mmap.mmap(f.fileno(),0)\n\
@@ -53,13 +30,13 @@ fn a_file_in_use_is_not_released() {
         write_file(&other, 2, length);
         place.all("archive").expect(0);
         for script in [OPEN, MAPPED] {
-            let holder = Holder::new(script, &path);
+            let user = User::new(script, &path);
             let output = place.all("release").expect(4).says("open or mapped");
             assert_eq!(output.json()["errors"][0]["transient"], true);
             assert_eq!(place.word(&path), "archived");
             assert_eq!(place.word(&other), "released");
             assert_content(&path, 1, length);
-            drop(holder);
+            drop(user);
             place.all("release").expect(0);
             assert_eq!(place.word(&path), "released");
             place.all("restore").expect(0);
@@ -94,13 +71,11 @@ fn a_store_through_a_mapping_makes_a_file_dirty() {
         let place = Place::new();
         let path = place.file("file");
         write_file(&path, 1, length);
-        let mut holder = Holder::new(WRITES_MAPPED, &path);
+        let mut user = User::new(WRITES_MAPPED, &path);
         place.all("archive").expect(0);
         std::thread::sleep(Duration::from_millis(100));
-        holder.0.stdin.as_mut().unwrap().write_all(b"\n").unwrap();
-        let mut ready = [0; 2];
-        holder.0.stdout.as_mut().unwrap().read_exact(&mut ready).unwrap();
-        drop(holder);
+        user.go_on();
+        drop(user);
         assert_eq!(place.word(&path), "dirty", "{length} bytes");
         place.all("archive").expect(0);
         place.all("release").expect(0);

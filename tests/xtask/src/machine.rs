@@ -20,7 +20,7 @@ const ETCD: [&str; 2] = ["--features", "dray-cli/etcd,dray-node/etcd"];
 const ETCD_ALL: [&str; 2] =
     ["--features", "dray-cli/etcd,dray-node/etcd,dray-store/etcd,dray-bench/etcd,dray-e2e/etcd"];
 
-const TOOLS: [Tool; 11] = [
+const TOOLS: [Tool; 14] = [
     Tool { program: "mkfs.xfs", package: "xfsprogs", tests: "tests on XFS" },
     Tool { program: "mkfs.btrfs", package: "btrfs-progs", tests: "tests on btrfs" },
     Tool { program: "mkfs.ext4", package: "e2fsprogs", tests: "tests on ext4" },
@@ -29,6 +29,9 @@ const TOOLS: [Tool; 11] = [
     Tool { program: "ip", package: "iproute2", tests: "tests of a cluster" },
     Tool { program: PROTOC, package: "protobuf-compiler", tests: "what uses etcd" },
     Tool { program: "etcd", package: "etcd-server", tests: "tests on etcd" },
+    Tool { program: "git", package: "git", tests: "tests of programs" },
+    Tool { program: "rsync", package: "rsync", tests: "tests of programs" },
+    Tool { program: "sqlite3", package: "sqlite3", tests: "tests of programs" },
     Tool { program: "setfattr", package: "attr", tests: "tests of extended attributes" },
     Tool { program: "getfattr", package: "attr", tests: "tests of extended attributes" },
     Tool { program: "setfacl", package: "acl", tests: "tests of access control lists" },

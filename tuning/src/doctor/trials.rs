@@ -63,7 +63,7 @@ fn watch(config: Option<&Config>, privileged: bool) -> Tried<()> {
     if !privileged {
         return Tried::Not("only root may try".into());
     }
-    let group = match Group::for_reading() {
+    let group = match Group::of_accesses() {
         Ok(group) => group,
         Err(error) => return Tried::Fails(error.to_string()),
     };

@@ -68,9 +68,10 @@ pub(super) fn prepare(options: &Options, path: &Path, config: &mut Config) -> an
     config.archive.push(entry);
     let old = config.fs.iter().find(|known| known.path == fs);
     let policy = old.and_then(|known| known.policy.clone());
+    let recall = old.map_or_else(Default::default, |known| known.recall);
     config.fs.retain(|known| known.path != fs);
     let archive = options.name.clone();
-    config.fs.push(FsConfig { path: fs, archive, name: None, policy });
+    config.fs.push(FsConfig { path: fs, archive, name: None, recall, policy });
     Ok(())
 }
 

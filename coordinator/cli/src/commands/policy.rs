@@ -164,7 +164,7 @@ fn pass(arguments: &RunArguments, config: Option<&Path>, output: &Output) -> Res
 fn worse(one: Code, other: Code) -> Code {
     let rank = |code: Code| match code {
         Code::Done => 0,
-        Code::Later => 1,
+        Code::Later | Code::Partial => 1,
         Code::Failed | Code::Usage | Code::Found => 2,
         Code::Configuration => 3,
         Code::Damage => 4,

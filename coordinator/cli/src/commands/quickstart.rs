@@ -84,11 +84,11 @@ fn introduction(
         census.directories,
         census.others,
         census.bytes as f64 / MIB,
-        machine.kernel,
-        machine.cpus,
-        machine.cpu,
-        machine.file_system,
-        machine.device.as_deref().unwrap_or(&machine.mounted_from),
+        machine.own.kernel,
+        machine.own.cpus,
+        machine.own.cpu,
+        machine.target.file_system,
+        machine.target.device.as_deref().unwrap_or(&machine.target.mounted_from),
         conditions.text(),
     )
 }

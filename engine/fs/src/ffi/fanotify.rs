@@ -8,6 +8,8 @@ use super::{checked, checked_fd};
 
 /// With the range of the access: Linux 6.14.
 pub(crate) const FAN_PRE_ACCESS: u64 = 0x0010_0000;
+/// A file is about to be opened; the kernel has no size nor flags to tell of it.
+pub(crate) const FAN_OPEN_PERM: u64 = libc::FAN_OPEN_PERM;
 /// Record of an event that tells the range.
 pub(crate) const FAN_EVENT_INFO_TYPE_RANGE: u8 = 6;
 pub(crate) const FAN_ALLOW: u32 = libc::FAN_ALLOW;
@@ -18,11 +20,11 @@ pub(crate) const FAN_ERRNO_SHIFT: u32 = 24;
 /// Which mark.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Mark {
-    /// Accesses to the data of all files of a file system, through whatever mount.
+    /// Opening all files of a file system, and accesses to their data, through whatever mount.
     FileSystem,
     /// Accesses to the data of one file.
     File,
-    /// One file's accesses are nobody's business, until the kernel forgets the inode.
+    /// Who opens or accesses one file is nobody's business, until the kernel forgets the inode.
     Ignored,
 }
 
@@ -35,8 +37,7 @@ pub(crate) fn init(access: libc::c_int) -> io::Result<OwnedFd> {
         | libc::FAN_UNLIMITED_QUEUE
         | libc::FAN_UNLIMITED_MARKS
         | libc::FAN_REPORT_TID;
-    // Without O_NONBLOCK reading an event of a leased file would wait for the lease's end.
-    let opened = access | libc::O_LARGEFILE | libc::O_CLOEXEC | libc::O_NONBLOCK;
+    let opened = access | libc::O_LARGEFILE | libc::O_CLOEXEC;
     // SAFETY: both arguments are plain flags.
     let group = unsafe { libc::fanotify_init(flags, opened.cast_unsigned()) };
     let fd = checked_fd(group.into())?;
@@ -58,9 +59,13 @@ pub(crate) fn mark(group: impl AsFd, file: impl AsFd, mark: Mark, set: bool) -> 
         }
         Mark::Ignored => libc::FAN_MARK_INODE | FAN_MARK_IGNORE,
     };
+    let events = match mark {
+        Mark::File => FAN_PRE_ACCESS,
+        Mark::FileSystem | Mark::Ignored => FAN_PRE_ACCESS | FAN_OPEN_PERM,
+    };
     let (group, file) = (group.as_fd().as_raw_fd(), file.as_fd().as_raw_fd());
     // SAFETY: with no path the mark goes onto what the borrowed descriptor names.
-    let marked = unsafe { libc::fanotify_mark(group, how | what, FAN_PRE_ACCESS, file, null()) };
+    let marked = unsafe { libc::fanotify_mark(group, how | what, events, file, null()) };
     checked(marked.into()).map(drop)
 }
 

@@ -8,7 +8,8 @@ use rustix::io::Errno;
 use zerocopy::{FromBytes, Immutable, IntoBytes};
 
 use crate::ffi::fanotify::{
-    FAN_ALLOW, FAN_DENY, FAN_ERRNO_SHIFT, FAN_EVENT_INFO_TYPE_RANGE, Mark, init, mark, own,
+    FAN_ALLOW, FAN_DENY, FAN_ERRNO_SHIFT, FAN_EVENT_INFO_TYPE_RANGE, FAN_OPEN_PERM, Mark, init,
+    mark, own,
 };
 
 const METADATA_VERSION: u8 = 3;
@@ -21,7 +22,7 @@ struct Metadata {
     vers: u8,
     _reserved: u8,
     metadata_len: u16,
-    _mask: u64,
+    mask: u64,
     fd: i32,
     pid: i32,
 }
@@ -46,10 +47,13 @@ struct Response {
     response: u32,
 }
 
-/// Bytes read at once: an event with its range takes 48.
-const READ_BYTES: usize = 4096;
+/// Bytes read at once: an event with its range takes 48. One at a time, so that none is held up by
+/// another's lease.
+const READ_BYTES: usize = 95;
+/// Should the kernel have more to tell of an event.
+const LONG_EVENT: usize = 4096;
 
-/// Somebody is about to access data, and waits for the answer.
+/// Somebody is about to open a file or to access its data, and waits for the answer.
 #[derive(Debug)]
 pub struct Access {
     /// The file; its own accesses raise nothing. The answer names it by its number, so it stays
@@ -59,6 +63,8 @@ pub struct Access {
     pub range: Option<Range>,
     /// Thread that waits.
     pub thread: i32,
+    /// Only opens it.
+    pub opens: bool,
 }
 
 /// Events of accesses, before they happen. When the last descriptor of a group is closed, whoever
@@ -67,14 +73,15 @@ pub struct Access {
 pub struct Group(OwnedFd);
 
 impl Group {
-    /// Files come opened for reading, which also works where they are mounted read-only.
-    pub fn for_reading() -> io::Result<Self> {
+    /// Files come opened for reading, which also works where they are mounted read-only. To read
+    /// the event of an access to a file with a lease waits for the lease's end.
+    pub fn of_accesses() -> io::Result<Self> {
         init(libc::O_RDONLY).map(Self)
     }
 
-    /// Files come opened for reading and writing.
-    pub fn for_writing() -> io::Result<Self> {
-        init(libc::O_RDWR).map(Self)
+    /// Files come opened for reading and writing. An access to a file with a lease is refused.
+    pub fn of_silent_files() -> io::Result<Self> {
+        init(libc::O_RDWR | libc::O_NONBLOCK).map(Self)
     }
 
     /// One that another process made.
@@ -111,8 +118,12 @@ impl Group {
 
     /// Appends what has come; nothing if nothing has.
     pub fn read(&self, out: &mut Vec<Access>) -> io::Result<()> {
-        let mut bytes = [0_u8; READ_BYTES];
-        let got = match rustix::io::read(&self.0, &mut bytes) {
+        let mut bytes = [0_u8; LONG_EVENT];
+        let got = match rustix::io::read(&self.0, &mut bytes[..READ_BYTES]) {
+            Err(Errno::INVAL) => rustix::io::read(&self.0, &mut bytes),
+            result => result,
+        };
+        let got = match got {
             Err(Errno::AGAIN | Errno::INTR) => return Ok(()),
             result => result?,
         };
@@ -193,6 +204,7 @@ impl<'a> Event<'a> {
             let Some(rest) = records.get(usize::from(record.len).max(1)..) else { break };
             records = rest;
         }
-        Some(Access { file: own(self.metadata.fd), range, thread: self.metadata.pid })
+        let Metadata { fd, pid: thread, mask, .. } = self.metadata;
+        Some(Access { file: own(fd), range, thread, opens: mask & FAN_OPEN_PERM != 0 })
     }
 }

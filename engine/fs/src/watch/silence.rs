@@ -14,4 +14,8 @@ pub trait Silence: Debug + Send + Sync {
     /// To be called when nobody else has the file open, as shown by a lease: others have the
     /// keeper forget it again.
     fn expose(&self, file: BorrowedFd<'_>) -> io::Result<()>;
+
+    /// Cuts or grows a file, through a descriptor for writing. The kernel asks about that whatever
+    /// descriptor it is.
+    fn cut(&self, file: BorrowedFd<'_>, size: u64) -> io::Result<()>;
 }

@@ -156,9 +156,31 @@ pub struct FsConfig {
     /// Of the managed file system; several entries with one name are one. Default: the path.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
+    /// What is restored when somebody accesses a part of a released file.
+    #[serde(default, skip_serializing_if = "Follow::is_usual")]
+    pub recall: Follow,
     /// Space is made when it is short; without it nothing is released by itself.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub policy: Option<PolicyConfig>,
+}
+
+/// What is restored beside the range that somebody waits for. Small files come back whole anyway.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Follow {
+    /// What comes next, more and more of it, to whoever reads on from where he was.
+    #[default]
+    Readahead,
+    /// Nothing.
+    Range,
+    /// The rest of the file, after the range.
+    Whole,
+}
+
+impl Follow {
+    fn is_usual(&self) -> bool {
+        *self == Self::default()
+    }
 }
 
 impl ArchiveConfig {

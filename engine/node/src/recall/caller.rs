@@ -2,6 +2,8 @@
 
 use std::fs;
 
+use dray_holder::wants_all;
+
 /// What an access needs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Doing {
@@ -9,30 +11,23 @@ pub(crate) enum Doing {
     Reading,
     /// Cuts the file to this many bytes.
     Cutting(u64),
-    /// Anything else, or it cannot be told: writing, mapping (which the kernel asks about once, and
-    /// which may grow), cloning, requests of io_uring. So all of the file.
+    /// Anything else, or it cannot be told: opening by a program that wants all, writing, mapping
+    /// (which the kernel asks about once, and which may grow), cloning, requests of io_uring. So
+    /// all of the file.
     Else,
 }
+
+const O_TRUNC: u32 = libc::O_TRUNC.cast_unsigned();
 
 /// Numbers of the calls, which read into memory and do nothing else.
 const READS: [i64; 5] =
     [libc::SYS_read, libc::SYS_pread64, libc::SYS_readv, libc::SYS_preadv, libc::SYS_preadv2];
 
-/// Programs that find out by `lseek` where a file has data, of which the kernel says nothing, and
-/// take the rest for zeros.
-const HOLES: [&str; 11] =
-    ["cp", "mv", "install", "tar", "bsdtar", "grep", "egrep", "fgrep", "rg", "rsync", "qemu-img"];
-
 /// What the thread does that waits for an answer.
 pub(crate) fn doing(thread: i32) -> Doing {
     let text = fs::read_to_string(format!("/proc/{thread}/syscall"));
     let doing = text.map_or(Doing::Else, |text| parse(&text));
-    if doing == Doing::Reading && looks_for_holes(thread) { Doing::Else } else { doing }
-}
-
-fn looks_for_holes(thread: i32) -> bool {
-    let name = fs::read_to_string(format!("/proc/{thread}/comm")).unwrap_or_default();
-    HOLES.contains(&name.trim_end())
+    if doing == Doing::Reading && wants_all(thread) { Doing::Else } else { doing }
 }
 
 /// A number, six arguments, stack pointer and program counter; or `running`. A program of another
@@ -46,19 +41,26 @@ fn parse(text: &str) -> Doing {
     if READS.contains(&call) {
         return Doing::Reading;
     }
-    let size = words.nth(1).and_then(|word| word.strip_prefix("0x"));
-    let size = size.and_then(|word| u64::from_str_radix(word, 16).ok());
-    match size {
-        Some(size) if [libc::SYS_truncate, libc::SYS_ftruncate].contains(&call) => {
-            Doing::Cutting(size)
+    let number = |word: &str| u64::from_str_radix(word.strip_prefix("0x")?, 16).ok();
+    let arguments: Vec<u64> = words.map_while(number).collect();
+    let flags = match call {
+        libc::SYS_truncate | libc::SYS_ftruncate => {
+            return arguments.get(1).map_or(Doing::Else, |size| Doing::Cutting(*size));
         }
-        _ => Doing::Else,
-    }
+        libc::SYS_open => arguments.get(1),
+        libc::SYS_openat => arguments.get(2),
+        libc::SYS_creat => return Doing::Cutting(0),
+        _ => None,
+    };
+    let cuts = flags.is_some_and(|flags| flags & u64::from(O_TRUNC) != 0);
+    if cuts { Doing::Cutting(0) } else { Doing::Else }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    const CUTS: Doing = Doing::Cutting(0);
 
     #[test]
     fn calls_are_told_apart() {
@@ -66,6 +68,8 @@ mod tests {
         assert_eq!(parse(&call(libc::SYS_pread64)), Doing::Reading);
         assert_eq!(parse(&call(libc::SYS_ftruncate)), Doing::Cutting(0x1000));
         assert_eq!(parse(&call(libc::SYS_pwrite64)), Doing::Else);
+        assert_eq!(parse("257 0xffffff9c 0x7ffd 0x241 0x1b6 0x0 0x0 0x7ffd 0x7f12\n"), CUTS);
+        assert_eq!(parse("257 0xffffff9c 0x7ffd 0x0 0x0 0x0 0x0 0x7ffd 0x7f12\n"), Doing::Else);
         assert_eq!(parse("running\n"), Doing::Else);
         assert_eq!(parse("-1 0x7ffd 0x7f12\n"), Doing::Else);
         assert_eq!(parse(""), Doing::Else);

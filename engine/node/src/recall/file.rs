@@ -9,6 +9,7 @@ use dray_mover::{Standing, standing};
 use rustix::io::Errno;
 
 use super::caller::Doing;
+use super::cut::{self, Seen};
 
 /// How an access stands.
 #[derive(Debug)]
@@ -56,6 +57,17 @@ pub(crate) fn need(files: &LinuxFiles, file: &LinuxFile, doing: Doing, accessed:
         }
     };
     let (handle, size) = (stat.handle, stat.size);
+    let standing = match cut::see_to(files, file, &stat, standing) {
+        Ok(Seen::As(standing)) => standing,
+        Ok(Seen::Whole(size)) if doing != Doing::Cutting(0) => {
+            return Need::Data(Data { handle, range: Range::new(0, size), size });
+        }
+        Ok(Seen::Whole(_)) => return Need::Answer(Ok(())),
+        Err(error) => {
+            tracing::error!(inode = handle.inode, "cut or grown unseen: {error}");
+            return Need::Answer(Err(Errno::IO));
+        }
+    };
     let attribute = match standing {
         Standing::Away { attribute, .. } => attribute,
         // Emptied when it was opened, of which the kernel says nothing: what was archived is not
@@ -65,7 +77,8 @@ pub(crate) fn need(files: &LinuxFiles, file: &LinuxFile, doing: Doing, accessed:
             return Need::Answer(removed.map_err(|_| Errno::IO));
         }
         Standing::Overwritten(_) => {
-            tracing::error!(inode = handle.inode, "cut or grown unwatched: an access is refused");
+            let inode = handle.inode;
+            tracing::error!(inode, "not what was released any more: an access is refused");
             return Need::Answer(Err(Errno::IO));
         }
         Standing::Resident

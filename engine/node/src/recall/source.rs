@@ -60,13 +60,14 @@ struct Source {
 /// Sees to accesses until there are no more, or it is told to stop.
 pub(crate) async fn serve(
     mut accesses: mpsc::UnboundedReceiver<Heard>,
+    files: LinuxFiles,
     way: Way,
     mut stopped: watch::Receiver<bool>,
 ) {
     let (sender, clients) = watch::channel(None);
     let connected = tokio::spawn(connect(way, sender));
     let mut source = Source {
-        files: LinuxFiles::new(),
+        files,
         by_file: HashMap::new(),
         raising: JoinSet::new(),
         clients,

@@ -9,6 +9,7 @@ use dray_archive::{Archive, VolumePlace};
 use dray_fs::LinuxFiles;
 use dray_io::{Access, Files};
 use dray_link::{Address, ListenOptions, Listener};
+use dray_node::config::Follow;
 use dray_node::places::{Managed, Places, to_wire};
 use dray_node::{Machine, MachineOptions, Member, MemberSetup, RingSetup};
 use dray_wire::messages::{KIND_FILE, OrderItem};
@@ -71,7 +72,8 @@ impl Site {
         let archive = Archive::open(&files, &place).unwrap();
         let root = files.open(&fs, Access::Look).and_then(|file| files.stat(&file)).unwrap();
         let file_system = root.handle.file_system;
-        let managed = Managed { path: fs.clone(), archive: 0, file_system, name: "fs".to_owned() };
+        let (path, name, follow) = (fs.clone(), "fs".to_owned(), Follow::default());
+        let managed = Managed { path, archive: 0, file_system, name, follow };
         let member = Member::new(MemberSetup {
             name: "n1".to_owned(),
             machine,

@@ -6,6 +6,7 @@
 // Helpers of tests are tests too.
 #![allow(clippy::unwrap_used)]
 
+mod away;
 mod fault;
 mod load;
 mod report;

@@ -12,7 +12,7 @@ use crate::load::Load;
 use crate::view::View;
 
 const MIB: u64 = 1 << 20;
-const MEMBERS: usize = 3;
+pub(crate) const MEMBERS: usize = 3;
 /// For whatever takes seconds.
 const PATIENCE: Duration = Duration::from_secs(60);
 /// Between two looks.
@@ -38,15 +38,8 @@ impl Scene {
     pub(crate) fn new() -> Self {
         let sizes = Sizes { xfs: 2 << 30, ext4: 2 << 30, split: 4 * MIB, part: MIB };
         let mut cluster = Cluster::new(sizes);
-        let places = (0..MEMBERS).map(|number| {
-            let (address, within) = cluster.net.guest(number);
-            Place { address, within, ports: (2379, 2380) }
-        });
-        let places = places.collect();
-        let etcd = LocalEtcd::begin_at(cluster.path(), places).unwrap();
-        let endpoints = etcd.endpoints();
-        let store = format!("kind = \"etcd\"\nendpoints = {endpoints:?}");
-        cluster.start_all("", &store);
+        let etcd = begin_etcd(&cluster);
+        cluster.start_all("", &store_of(&etcd));
         let mut rng = Rng::new(11);
         let mut trees = Vec::new();
         for root in [&cluster.xfs.path, &cluster.ext4.path] {
@@ -166,6 +159,21 @@ impl Scene {
             assert!(joined.is_sorted(), "{node} has joined an older coordinator: {joined:?}");
         }
     }
+}
+
+/// An etcd beside the nodes, which may not be well yet.
+#[track_caller]
+pub(crate) fn begin_etcd(cluster: &Cluster) -> LocalEtcd {
+    let places = (0..MEMBERS).map(|number| {
+        let (address, within) = cluster.net.guest(number);
+        Place { address, within, ports: (2379, 2380) }
+    });
+    LocalEtcd::begin_at(cluster.path(), places.collect()).unwrap()
+}
+
+/// What nodes that use it have in `[store]`.
+pub(crate) fn store_of(etcd: &LocalEtcd) -> String {
+    format!("kind = \"etcd\"\nendpoints = {:?}", etcd.endpoints())
 }
 
 fn fill(tree: &Path, rng: &mut Rng) {

@@ -1,12 +1,13 @@
 //! The daemon, the holder, or both end while files are accessed.
 
 use std::fs;
+use std::os::unix::fs::MetadataExt;
 use std::sync::mpsc::channel;
 use std::time::Duration;
 
-use dray_e2e::{content, write_file};
+use dray_e2e::{content, set_modified, tool, write_file};
 
-use crate::scene::Scene;
+use crate::scene::{KINDS, Scene};
 
 const MIB: u64 = 1 << 20;
 
@@ -55,4 +56,53 @@ fn without_the_holder_nobody_reads_zeros() {
     assert!(read.unwrap() == content(1, size));
     assert!(fs::read(scene.file("second")).unwrap() == content(1, size));
     assert!(fs::read(&resident).unwrap() == content(3, size));
+}
+
+/// As by its name at the moment of its release, of which the kernel says nothing in time.
+#[test]
+fn a_file_that_was_cut_unseen_has_what_is_left_of_it() {
+    for kind in KINDS {
+        let test = "a_file_that_was_cut_unseen_has_what_is_left_of_it";
+        let Some(mut scene) = Scene::new(test, kind) else { return };
+        let size = 2 * MIB + 5;
+        // None of these is a multiple of a block; the first lies within the one that is kept.
+        let sizes = [1234, 70_000, MIB + 7, 3 * MIB + 1];
+        let path = |scene: &Scene, to: u64| scene.file(&format!("f{to}"));
+        let emptied = scene.file("emptied");
+        for to in sizes {
+            write_file(&path(&scene, to), to, size);
+        }
+        write_file(&emptied, 1, size);
+        scene.put_away();
+        scene.kill("holder");
+        scene.kill("drayd");
+        for to in sizes {
+            let name = path(&scene, to);
+            tool("truncate", ["--size", &to.to_string(), name.to_str().unwrap()]);
+            set_modified(&name, 1_600_000_000 + to as i64, 0);
+        }
+        let name = emptied.to_str().unwrap();
+        tool("truncate", ["--size", "0", name]);
+        tool("truncate", ["--size", &MIB.to_string(), name]);
+        scene.start_holder();
+        scene.start_daemon();
+        for to in sizes {
+            let name = path(&scene, to);
+            let mut wanted = content(to, size);
+            wanted.resize(to as usize, 0);
+            let read = fs::read(&name).unwrap_or_else(|error| panic!("{error}: {}", scene.logs()));
+            assert!(read == wanted, "{kind}, cut to {to}");
+            let modified = fs::metadata(&name).unwrap().mtime();
+            assert_eq!(modified, 1_600_000_000 + to as i64, "{kind}, cut to {to}");
+        }
+        assert_eq!(fs::read(&emptied).unwrap_err().raw_os_error(), Some(5), "nobody knows");
+        fs::remove_file(&emptied).unwrap();
+        scene.put_away();
+        for to in sizes {
+            let name = path(&scene, to);
+            let mut wanted = content(to, size);
+            wanted.resize(to as usize, 0);
+            assert!(fs::read(&name).unwrap() == wanted, "{kind}, cut to {to}");
+        }
+    }
 }

@@ -4,8 +4,9 @@ use std::fs;
 use std::io::{Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::FileExt;
 use std::process::Command;
+use std::time::{Duration, Instant};
 
-use dray_e2e::{assert_content, content, write_file, write_sparse};
+use dray_e2e::{User, assert_content, content, need_tool, write_file, write_sparse};
 
 use crate::scene::{KINDS, Scene};
 
@@ -184,4 +185,77 @@ fn many_who_want_the_same_cause_one_recall() {
         let nodes = scene.place.run(["node", "list"]).expect(0).json();
         assert_eq!(nodes["nodes"][0]["bytes"].as_u64(), Some(3 * size), "{nodes}");
     });
+}
+
+/// Has a lease on a file, as a release has. The holder, who was asked when the file was opened, may
+/// close it a moment later.
+const LEASES: &str = "import fcntl,signal,sys,time\n\
+    signal.signal(signal.SIGIO,signal.SIG_IGN)\nf=open(sys.argv[1],'r+b')\ntime.sleep(0.1)\n\
+    fcntl.fcntl(f,fcntl.F_SETLEASE,fcntl.F_WRLCK)\nprint('.',flush=True)\nsys.stdin.readline()\n\
+    fcntl.fcntl(f,fcntl.F_SETLEASE,fcntl.F_UNLCK)\nprint('.',flush=True)\nsys.stdin.read()";
+
+#[test]
+fn who_cuts_a_file_by_its_name_waits_for_a_lease_and_nobody_else_does() {
+    let test = "who_cuts_a_file_by_its_name_waits_for_a_lease_and_nobody_else_does";
+    if !need_tool(test, "python3") {
+        return;
+    }
+    on_each(test, |scene| {
+        let (size, cut) = (2 * MIB, MIB + 7);
+        let (leased, other) = (["a", "b", "c"].map(|name| scene.file(name)), scene.file("other"));
+        for path in leased.iter().chain([&other]) {
+            write_file(path, 6, size);
+        }
+        scene.put_away();
+        let mut users = leased.each_ref().map(|path| User::new(LEASES, path));
+        std::thread::scope(|scope| {
+            let cuts = leased.each_ref().map(|path| {
+                let mut truncate = Command::new("python3");
+                truncate.args(["-c", "import os,sys; os.truncate(sys.argv[1], int(sys.argv[2]))"]);
+                truncate.arg(path).arg(cut.to_string());
+                scope.spawn(move || truncate.output().unwrap())
+            });
+            std::thread::sleep(Duration::from_millis(300));
+            assert!(cuts.iter().all(|cut| !cut.is_finished()), "they wait");
+            assert_content(&other, 6, size);
+            assert!(cuts.iter().all(|cut| !cut.is_finished()), "they wait");
+            for user in &mut users {
+                user.go_on();
+            }
+            for cut in cuts {
+                let run = cut.join().unwrap();
+                assert!(run.status.success(), "{}", String::from_utf8_lossy(&run.stderr));
+            }
+        });
+        for path in &leased {
+            assert!(fs::read(path).unwrap() == content(6, size)[..cut as usize]);
+        }
+    });
+}
+
+#[test]
+fn the_rest_follows_as_configured() {
+    let test = "the_rest_follows_as_configured";
+    let Some(mut scene) = Scene::new(test, "ext4") else { return };
+    let (path, size) = (scene.file("large"), 48 * MIB);
+    write_file(&path, 1, size);
+    for (recall, word) in [("range", "partial"), ("whole", "archived")] {
+        scene.kill("drayd");
+        let old = fs::read_to_string(&scene.place.config).unwrap();
+        let kept = old.lines().filter(|line| !line.starts_with("recall = "));
+        let text = kept.collect::<Vec<_>>().join("\n");
+        let text = text.replace("[[fs]]", &format!("[[fs]]\nrecall = \"{recall}\""));
+        fs::write(&scene.place.config, text).unwrap();
+        scene.start_daemon();
+        scene.put_away();
+        let mut got = [0; 1000];
+        fs::File::open(&path).unwrap().read_exact_at(&mut got, 30 * MIB).unwrap();
+        assert!(got == content(1, size)[30 << 20..][..1000]);
+        let until = Instant::now() + Duration::from_secs(20);
+        while scene.word(&path) != word {
+            assert!(Instant::now() < until, "{recall}: {}", scene.word(&path));
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        assert_eq!(scene.word(&path), word, "and it stays so");
+    }
 }

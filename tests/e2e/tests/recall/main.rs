@@ -8,6 +8,7 @@ mod deaths;
 mod hammer;
 mod kinds;
 mod nodes;
+mod programs;
 mod scene;
 mod timing;
 mod troubles;

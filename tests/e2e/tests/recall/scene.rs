@@ -73,7 +73,8 @@ impl Scene {
         fs::File::options().create(true).append(true).open(path).unwrap().into()
     }
 
-    fn logs(&self) -> String {
+    /// What the holder and the daemons have said.
+    pub(crate) fn logs(&self) -> String {
         let read = |name| fs::read_to_string(self.place.path().join(name)).unwrap_or_default();
         format!("{}\n{}", read("holder.log"), read("drayd.log"))
     }

@@ -78,12 +78,12 @@ fn a_machine_set_up_badly_is_named_mended_and_then_nothing_is_said() {
     std::fs::write(format!("{queue}/max_sectors_kb"), "32").unwrap();
     std::fs::write(format!("{queue}/nr_requests"), "8").unwrap();
     wanted.extend([format!("max_sectors_kb {disk}"), format!("nr_requests {disk}")]);
-    let bad = doctor(&place, &["memlock", "pages"], &lun.path).expect(6);
+    let bad = doctor(&place, &["memlock", "pages"], &lun.path).expect(7);
     let seen: BTreeSet<String> = names(&bad).difference(&own).cloned().collect();
     assert_eq!(seen, wanted, "{bad:?}");
 
     // A filter keeps rings from being made at all, and then nothing is known of their memory.
-    let filtered = doctor(&place, &["rings"], &lun.path).expect(6);
+    let filtered = doctor(&place, &["rings"], &lun.path).expect(7);
     assert!(names(&filtered).contains("io_uring "), "{filtered:?}");
     assert!(mend(&filtered, "io_uring")[0].contains("io_uring_setup"));
 
@@ -106,7 +106,7 @@ fn a_machine_set_up_badly_is_named_mended_and_then_nothing_is_said() {
     command.arg("-c").arg(line);
     let after = Output::of(command);
     assert_eq!(names(&after), own, "{after:?}");
-    assert_eq!(after.code, Some(if own.is_empty() { 0 } else { 6 }), "{after:?}");
+    assert_eq!(after.code, Some(if own.is_empty() { 0 } else { 7 }), "{after:?}");
     if own.is_empty() {
         let mut command = Command::new(binary());
         command.arg("--config").arg(&place.config).args(["tune", "doctor"]).arg(&lun.path);
@@ -148,10 +148,10 @@ fn certificates_that_anybody_can_read_and_none_at_all() {
     let look = || place.run(["tune", "doctor"]);
     assert_eq!(about(&look()), [Value::Null; 0]);
     assert!(shell(&format!("chmod 644 {}", file("key.pem"))));
-    let output = look().expect(6);
+    let output = look().expect(7);
     assert_eq!(about(&output).len(), 1, "{output:?}");
     assert!(shell(&mend(&output, "certificates")[0]));
     assert_eq!(about(&look()), [Value::Null; 0]);
     std::fs::remove_file(file("cert.pem")).unwrap();
-    assert_eq!(about(&look().expect(6)).len(), 1);
+    assert_eq!(about(&look().expect(7)).len(), 1);
 }

@@ -6,7 +6,7 @@ use dray_tidy::findings::Findings;
 use dray_tidy::{repo, source, workspace};
 
 /// Name, and what it may depend on. `EVERYTHING` is for tests and tools.
-const ARROWS: [(&str, &[&str]); 20] = [
+const ARROWS: [(&str, &[&str]); 22] = [
     ("dray-io", &[]),
     ("dray-wire", &[]),
     ("dray-core", &["dray-wire"]),
@@ -20,7 +20,9 @@ const ARROWS: [(&str, &[&str]); 20] = [
     ("dray-mover", &["dray-io", "dray-archive"]),
     ("dray-holder", &["dray-io", "dray-fs", "dray-mover"]),
     ("dray-node", NODE),
-    ("dray-bench", &["dray-wire", "dray-server", "dray-store"]),
+    ("dray-results", &[]),
+    ("dray-device", &["dray-io", "dray-ring", "dray-fs", "dray-results"]),
+    ("dray-bench", &["dray-wire", "dray-server", "dray-store", "dray-results", "dray-device"]),
     ("dray-tuning", &["dray-io", "dray-ring", "dray-fs", "dray-link", "dray-node"]),
     ("dray-cli", CLI),
     ("dray-sim", &["dray-io"]),
@@ -56,6 +58,8 @@ const CLI: &[&str] = &[
     "dray-client",
     "dray-node",
     "dray-bench",
+    "dray-device",
+    "dray-results",
     "dray-tuning",
 ];
 

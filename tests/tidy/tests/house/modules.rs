@@ -70,15 +70,22 @@ fn no_file_is_dead() -> Result<(), Findings> {
     let mut findings = Findings::of("no `mod` declaration reaches this file");
     let files = repo::files_ending(&[".rs"]);
     let read = |file: &str| files.iter().any(|known| known == file).then(|| repo::read(file));
-    for package in workspace::metadata().unwrap().workspace_packages() {
-        let folder = format!("{}/", workspace::folder(package));
+    let metadata = workspace::metadata().unwrap();
+    let packages = metadata.workspace_packages();
+    let folders: Vec<String> =
+        packages.iter().map(|package| format!("{}/", workspace::folder(package))).collect();
+    for (package, folder) in packages.iter().zip(&folders) {
         let mut seen = BTreeSet::new();
         for target in &package.targets {
             let root = workspace::relative(target.src_path.as_str());
             let children = folder_of(&root).to_owned();
             reach(root, &children, &read, &mut seen);
         }
-        for file in files.iter().filter(|file| file.starts_with(&folder)) {
+        // A file belongs to the innermost crate around it.
+        let inner = |file: &str| {
+            folders.iter().any(|it| it.len() > folder.len() && file.starts_with(it.as_str()))
+        };
+        for file in files.iter().filter(|it| it.starts_with(folder.as_str()) && !inner(it)) {
             if !seen.contains(file) {
                 findings.add(file, 1, "declare it in its parent, or remove it");
             }

@@ -1,40 +1,53 @@
+//! What lies below a file, directory or device.
+
 use std::fs;
-use std::os::unix::fs::MetadataExt;
+use std::io;
+use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result};
+use crate::error::Error;
 
 const SECTOR: u64 = 512;
 
-/// The block device under a directory, as far as sysfs shows one.
+const MOUNTS: &str = "/proc/self/mountinfo";
+
+/// The file system and the block device under a path, as far as sysfs shows one.
 #[derive(Clone, Debug)]
-pub(crate) struct Device {
-    pub(crate) file_system: String,
-    pub(crate) mount_options: String,
-    pub(crate) source: String,
+pub struct Place {
+    /// Empty where the path is a device, as are the next two.
+    pub file_system: String,
+    pub mount_options: String,
+    pub source: String,
     sys: Option<PathBuf>,
 }
 
 /// Bytes the device has read and written since boot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Counters {
-    pub(crate) read: u64,
-    pub(crate) written: u64,
+pub struct Counters {
+    pub read: u64,
+    pub written: u64,
 }
 
-impl Device {
-    pub(crate) fn under(dir: &Path) -> Result<Self> {
-        let dir = dir.canonicalize().with_context(|| format!("directory {}", dir.display()))?;
-        let mounts = fs::read_to_string("/proc/self/mountinfo").context("mountinfo")?;
+impl Place {
+    pub fn of(path: &Path) -> Result<Self, Error> {
+        let failed = |source| Error::Read { path: path.to_path_buf(), source };
+        let path = path.canonicalize().map_err(failed)?;
+        let meta = fs::metadata(&path).map_err(failed)?;
+        if meta.file_type().is_block_device() {
+            let (file_system, mount_options, source) = Default::default();
+            return Ok(Self { file_system, mount_options, source, sys: sys_dir(meta.rdev()) });
+        }
+        let mounts = fs::read_to_string(MOUNTS)
+            .map_err(|source| Error::Read { path: MOUNTS.into(), source })?;
         let mount = mounts
             .lines()
             .filter_map(Mount::parse)
-            .filter(|mount| dir.starts_with(&mount.point))
+            .filter(|mount| path.starts_with(&mount.point))
             // The last of equals is the one mounted on top.
             .max_by_key(|mount| mount.point.components().count())
-            .context("no mount point found")?;
+            .ok_or_else(|| failed(io::Error::other("it is below no mount point")))?;
         // btrfs and overlay have a device number of their own: then ask the mounted device node.
-        let sys = sys_dir(fs::metadata(&dir)?.dev())
+        let sys = sys_dir(meta.dev())
             .or_else(|| fs::metadata(&mount.source).ok().and_then(|meta| sys_dir(meta.rdev())));
         Ok(Self {
             file_system: mount.kind,
@@ -44,16 +57,16 @@ impl Device {
         })
     }
 
-    pub(crate) fn name(&self) -> Option<String> {
+    pub fn name(&self) -> Option<String> {
         Some(self.sys.as_ref()?.file_name()?.to_string_lossy().into_owned())
     }
 
-    pub(crate) fn counters(&self) -> Option<Counters> {
+    pub fn counters(&self) -> Option<Counters> {
         parse_stat(&fs::read_to_string(self.sys.as_ref()?.join("stat")).ok()?)
     }
 
     /// A value below the queue directory of the whole disk.
-    pub(crate) fn queue(&self, name: &str) -> Option<String> {
+    pub fn queue(&self, name: &str) -> Option<String> {
         let sys = self.sys.as_ref()?;
         [sys.join("queue"), sys.join("../queue")]
             .iter()
@@ -61,7 +74,7 @@ impl Device {
             .map(|text| text.trim().to_owned())
     }
 
-    pub(crate) fn hardware_queues(&self) -> Option<usize> {
+    pub fn hardware_queues(&self) -> Option<usize> {
         let sys = self.sys.as_ref()?;
         [sys.join("mq"), sys.join("../mq")]
             .iter()
@@ -129,7 +142,8 @@ mod tests {
 
     #[test]
     fn here() {
-        let device = Device::under(Path::new(".")).expect("the current directory is mounted");
-        assert!(!device.file_system.is_empty());
+        let place = Place::of(Path::new(".")).expect("the current directory is mounted");
+        assert!(!place.file_system.is_empty());
+        assert!(Place::of(Path::new("/nowhere")).is_err());
     }
 }
