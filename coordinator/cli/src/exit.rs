@@ -12,7 +12,8 @@ Exit codes:
   4  only refusals that pass by themselves: files in use, files that changed meanwhile
   5  damage was found in the archive, or by a verification
   6  interrupted: the result of a benchmark holds what was measured until then
-  7  bench compare: the second file is worse than the first";
+  7  something is not as it should be: `tune doctor` has a finding, or by `bench compare` the second
+     file is worse than the first";
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Code {
@@ -23,7 +24,7 @@ pub(crate) enum Code {
     Later,
     Damage,
     Partial,
-    Worse,
+    Found,
 }
 
 impl From<Code> for ExitCode {
@@ -36,7 +37,7 @@ impl From<Code> for ExitCode {
             Code::Later => 4,
             Code::Damage => 5,
             Code::Partial => 6,
-            Code::Worse => 7,
+            Code::Found => 7,
         })
     }
 }

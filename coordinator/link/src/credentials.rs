@@ -3,6 +3,7 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio_rustls::rustls;
 use tokio_rustls::{TlsAcceptor, TlsConnector};
@@ -64,6 +65,19 @@ impl Credentials {
     }
 }
 
+/// Whole days, at most `most`, for which others will accept these files; an error if they do not
+/// do so now.
+pub fn days_valid(ca: &Path, certificate: &Path, key: &Path, most: u64) -> Result<u64> {
+    let parts = Parts::read(ca, certificate, key)?;
+    parts.check()?;
+    let now = UnixTime::now().as_secs();
+    let at = |day: u64| UnixTime::since_unix_epoch(Duration::from_secs(now + day * DAY));
+    Ok((1..=most).take_while(|day| parts.check_at(at(*day)).is_ok()).count() as u64)
+}
+
+/// Seconds.
+const DAY: u64 = 24 * 3600;
+
 /// What a client says it dials. Nothing is compared with it, and it is not sent.
 pub(crate) fn dialled() -> ServerName<'static> {
     ServerName::try_from("dray").expect("a label is a DNS name")
@@ -106,7 +120,11 @@ impl Parts {
     /// Asks of our own certificate what others will ask, so that an expired one is reported where
     /// it can be replaced.
     pub(crate) fn check(&self) -> Result<()> {
-        let now = UnixTime::now();
+        self.check_at(UnixTime::now())
+    }
+
+    /// As others will ask then.
+    fn check_at(&self, now: UnixTime) -> Result<()> {
         let (own, above) = self.chain.split_first().expect("read refuses an empty chain");
         let accepted = self.must_have_role()?.verify_client_cert(own, above, now);
         accepted.map_err(|error| bad(&self.path, error))?;

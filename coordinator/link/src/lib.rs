@@ -22,7 +22,7 @@ mod tests;
 pub use address::Address;
 pub use authority::Authority;
 pub use connect::connect;
-pub use credentials::Credentials;
+pub use credentials::{Credentials, days_valid};
 pub use error::{Error, Result};
 pub use identity::Identity;
 pub use listener::{ListenOptions, Listener, Pending};

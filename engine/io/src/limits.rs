@@ -17,6 +17,13 @@ pub const SLOT_BYTES: usize = 1 << 20;
 /// disks measured, and each costs the time to fetch and clear its memory.
 pub const SLOTS: usize = 32;
 
+/// Buffers per ring that a configuration may ask for. The kernel refuses rings from 32,768 entries;
+/// no queue of a device takes more than 1,024 without holding up who submits.
+pub const SLOTS_MOST: u32 = 1024;
+
+/// Bytes of all buffers of a ring, likewise: one registration of memory takes no more.
+pub const ARENA_MOST: u64 = 1 << 30;
+
 /// Bytes. A file up to this size is packed into a segment by a hand; a larger one is moved by the
 /// rings. One slot's worth: below it, opening the file costs more than moving it.
 pub const SMALL_FILE: u64 = 1 << 20;
@@ -40,6 +47,9 @@ pub const PACK_FILES: usize = 112;
 /// Threads that open, inspect and read small files. They wait for the disk, not for a core:
 /// throughput on a cold tree rises up to 16 to 32 of them and is flat after.
 pub const HANDS: usize = 32;
+
+/// Threads that a configuration may ask for. Each may hold a packed segment: 4 GiB at this many.
+pub const HANDS_MOST: usize = 1024;
 
 /// Bytes of file data in one segment of a large file. Bounds the sums held in memory per piece
 /// (64 KiB of them) and is the unit that cores share.

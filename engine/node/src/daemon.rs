@@ -9,7 +9,6 @@ use dray_archive::Archive;
 use dray_client::Options;
 use dray_fs::LinuxFiles;
 use dray_io::World;
-use dray_io::limits::SLOT_BYTES;
 use dray_link::{Address, Listener};
 use dray_server::Server;
 use tokio::sync::watch;
@@ -75,13 +74,16 @@ impl DaemonError {
 
 /// The machine that a configuration describes.
 pub fn machine_of(config: &Config) -> Machine {
+    let engine = config.engine();
     let mut options = MachineOptions {
-        cores: config.engine.cores,
-        hands: config.engine.hands,
+        cores: engine.cores,
+        hands: engine.hands,
         holder: config.recall.as_ref().map(|recall| recall.socket.clone()),
         ..MachineOptions::default()
     };
-    options.ring.choice = match config.engine.ring {
+    options.ring.slots = engine.depth();
+    options.ring.slot_bytes = engine.unit();
+    options.ring.choice = match engine.ring {
         RingKind::Auto => crate::RingChoice::Auto,
         RingKind::Uring => crate::RingChoice::Uring,
         RingKind::Blocking => crate::RingChoice::Blocking,
@@ -91,11 +93,7 @@ pub fn machine_of(config: &Config) -> Machine {
 
 /// Bytes per request.
 pub fn unit_of(config: &Config) -> u32 {
-    let most = SLOT_BYTES as u32;
-    match config.engine.io_bytes {
-        0 => most,
-        bytes => bytes.min(most),
-    }
+    config.engine().unit()
 }
 
 fn archives_of(

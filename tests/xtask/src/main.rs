@@ -8,12 +8,14 @@ mod failover;
 mod fuzz;
 mod hammer;
 mod host;
+mod instructions;
 mod loops;
 mod machine;
 mod memory;
 mod rounds;
 mod run;
 mod test;
+mod tuning;
 
 use std::process::ExitCode;
 
@@ -48,6 +50,13 @@ usage: cargo xtask <task>
   hammer [--minutes N] [--processes N] [--files N] [--fs ext4|xfs|btrfs]
                                      32 processes access 5,000 files in every way for 20 minutes on
                                      each file system while these are released, and drayd is killed
+  instructions [--record] [--release VERSION]
+                                     instructions of hot paths under callgrind, held against
+                                     bench/runs/instructions.json; --record writes that, --release
+                                     a line of bench/runs/releases.jsonl
+  tuning [--dir DIR] [--rounds N] [--mib N] [--out FILE]
+                                     drayd with a profile of DIR against drayd as usual, in turn,
+                                     and what faults that `tune doctor` names cost a copy, as JSON
   loop-clean [--dry-run]             detaches loop devices and mounts left by tests below the
                                      temporary directory (TMPDIR)
   help                               this
@@ -68,6 +77,8 @@ fn main() -> ExitCode {
         "fuzz" => fuzz::run(args),
         "hammer" => hammer::run(args),
         "memory" => memory::run(args),
+        "instructions" => instructions::run(args),
+        "tuning" => tuning::run(args),
         "loop-clean" => loops::clean(args),
         "help" | "--help" | "-h" => {
             print!("{HELP}");

@@ -90,7 +90,7 @@ fn compare(options: &CompareOptions, output: &Output) -> Result<Code, Failure> {
     let found = dray_results::compare(&views[0], &views[1], options.threshold)?;
     output.say(&found.to_string());
     output.result(&serde_json::to_value(&found).map_err(anyhow::Error::from)?);
-    Ok(if found.verdict == Verdict::Worse { Code::Worse } else { Code::Done })
+    Ok(if found.verdict == Verdict::Worse { Code::Found } else { Code::Done })
 }
 
 /// The first file with each other one that has a phase in common with it.

@@ -69,11 +69,9 @@ impl Drop for Pending<'_> {
 }
 
 pub(crate) fn run(options: &Options, output: &Output) -> Result<Code, Failure> {
-    if !u64::from(options.io_bytes).is_multiple_of(SUM_BLOCK) {
-        return Err(Failure::usage(format!("--io-bytes is not a multiple of {SUM_BLOCK}")));
-    }
     let engine = Engine { cores: options.cores, io_bytes: options.io_bytes, ..Engine::default() };
-    let session = Session::with(Config { engine, ..Config::default() });
+    let config = Config::of_engine(engine);
+    let session = Session::with(config.map_err(|error| Failure::usage(error.to_string()))?);
     let files = session.files();
     let source = open_source(files, &options.source)?;
     let wanted = target_path(&options.target, &source.path)?;

@@ -8,6 +8,7 @@ mod policy;
 mod quickstart;
 mod state;
 mod tls;
+mod tune;
 mod volume;
 
 use std::path::{Path, PathBuf};
@@ -54,6 +55,9 @@ pub(crate) enum Command {
     /// Make the certificates of a cluster
     #[command(subcommand)]
     Tls(tls::TlsCommand),
+    /// Look at how this machine is set up, and measure its devices
+    #[command(subcommand)]
+    Tune(tune::TuneCommand),
     /// Measure dray beside other tools
     #[command(subcommand)]
     Bench(BenchCommand),
@@ -86,6 +90,7 @@ pub(crate) fn run(
         Command::Node(command) => cluster::node(&command, config, output),
         Command::Request(command) => cluster::request(&command, config, output),
         Command::Tls(command) => tls::run(&command, output),
+        Command::Tune(command) => tune::run(&command, config, output),
         Command::Bench(command) => bench::run(command, config, output),
     }
 }

@@ -165,7 +165,7 @@ fn worse(one: Code, other: Code) -> Code {
     let rank = |code: Code| match code {
         Code::Done => 0,
         Code::Later | Code::Partial => 1,
-        Code::Failed | Code::Usage | Code::Worse => 2,
+        Code::Failed | Code::Usage | Code::Found => 2,
         Code::Configuration => 3,
         Code::Damage => 4,
     };

@@ -1,17 +1,21 @@
 //! The configuration file: `docs/config.md`.
 
+mod engine;
 mod policy;
+mod profile;
 mod store;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use dray_archive::VolumePlace;
-use dray_io::limits::{SUM_BLOCK, VOLUME_LEAST};
+use dray_io::limits::VOLUME_LEAST;
 use dray_link::Address;
 use serde::{Deserialize, Serialize};
 
+pub use engine::{Engine, EngineProfile, Hash, RingKind};
 pub use policy::PolicyConfig;
+pub use profile::{Measured, Profile, Random, Streamed, TuningConfig};
 pub use store::{StoreConfig, StoreKind};
 
 const SYSTEM: &str = "/etc/dray/dray.toml";
@@ -39,6 +43,11 @@ pub struct Config {
     pub recall: Option<RecallConfig>,
     #[serde(default)]
     pub engine: Engine,
+    #[serde(default, skip_serializing_if = "TuningConfig::is_usual")]
+    pub tuning: TuningConfig,
+    /// What the file says that `tuning` names.
+    #[serde(skip)]
+    profile: EngineProfile,
     #[serde(default)]
     pub archive: Vec<ArchiveConfig>,
     #[serde(default)]
@@ -118,41 +127,6 @@ pub enum Mode {
     #[default]
     Standalone,
     Cluster,
-}
-
-#[derive(Debug, Clone, Default, Deserialize, Serialize)]
-#[serde(deny_unknown_fields)]
-pub struct Engine {
-    /// Cores that move data; 0 for all but one.
-    #[serde(default)]
-    pub cores: usize,
-    /// Threads for small files; 0 for the usual number.
-    #[serde(default)]
-    pub hands: usize,
-    #[serde(default)]
-    pub ring: RingKind,
-    /// Bytes per request; 0 for 1 MiB or what the queue takes, whichever is less.
-    #[serde(default)]
-    pub io_bytes: u32,
-    #[serde(default)]
-    pub hash: Hash,
-}
-
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum RingKind {
-    #[default]
-    Auto,
-    Uring,
-    Blocking,
-}
-
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Hash {
-    #[default]
-    None,
-    Blake3,
 }
 
 #[derive(Debug, Clone, Deserialize, Serialize)]
@@ -267,12 +241,22 @@ pub fn location(given: Option<&Path>) -> PathBuf {
 }
 
 impl Config {
+    /// Nothing but how the engine uses the machine.
+    pub fn of_engine(engine: Engine) -> Result<Self, ConfigError> {
+        engine.check()?;
+        Ok(Self { engine, ..Self::default() })
+    }
+
     pub fn load(given: Option<&Path>) -> Result<Self, ConfigError> {
         let path = location(given);
         let text = std::fs::read_to_string(&path)
             .map_err(|cause| ConfigError::Read { path: path.clone(), cause })?;
         let wrong = |why: String| ConfigError::Wrong { path: path.clone(), why };
-        let config: Self = toml::from_str(&text).map_err(|why| wrong(why.to_string()))?;
+        let mut config: Self = toml::from_str(&text).map_err(|why| wrong(why.to_string()))?;
+        if let Some(profile) = &config.tuning.profile {
+            let folder = path.parent().unwrap_or(Path::new("."));
+            config.profile = Profile::load(&folder.join(profile))?.engine;
+        }
         config.check().map_err(|why| wrong(why.to_string()))?;
         Ok(config)
     }
@@ -308,10 +292,7 @@ impl Config {
         if self.cluster.mode == Mode::Cluster {
             self.check_cluster()?;
         }
-        if !u64::from(self.engine.io_bytes).is_multiple_of(SUM_BLOCK) {
-            bail!("engine.io_bytes is not a multiple of {SUM_BLOCK}");
-        }
-        Ok(())
+        self.engine().check()
     }
 
     fn check_cluster(&self) -> Result<(), ConfigError> {
@@ -330,6 +311,11 @@ impl Config {
             bail!("a cluster needs [tls]: make certificates with `dray tls init` and `issue`");
         }
         Ok(())
+    }
+
+    /// How the engine uses this machine: what is given, then what the profile says.
+    pub fn engine(&self) -> Engine {
+        self.engine.over(&self.profile)
     }
 
     /// The name of this node.

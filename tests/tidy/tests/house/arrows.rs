@@ -6,7 +6,7 @@ use dray_tidy::findings::Findings;
 use dray_tidy::{repo, source, workspace};
 
 /// Name, and what it may depend on. `EVERYTHING` is for tests and tools.
-const ARROWS: [(&str, &[&str]); 21] = [
+const ARROWS: [(&str, &[&str]); 22] = [
     ("dray-io", &[]),
     ("dray-wire", &[]),
     ("dray-core", &["dray-wire"]),
@@ -23,6 +23,7 @@ const ARROWS: [(&str, &[&str]); 21] = [
     ("dray-results", &[]),
     ("dray-device", &["dray-io", "dray-ring", "dray-fs", "dray-results"]),
     ("dray-bench", &["dray-wire", "dray-server", "dray-store", "dray-results", "dray-device"]),
+    ("dray-tuning", &["dray-io", "dray-ring", "dray-fs", "dray-link", "dray-node"]),
     ("dray-cli", CLI),
     ("dray-sim", &["dray-io"]),
     ("dray-e2e", EVERYTHING),
@@ -59,6 +60,7 @@ const CLI: &[&str] = &[
     "dray-bench",
     "dray-device",
     "dray-results",
+    "dray-tuning",
 ];
 
 /// Further arrows of tests inside a crate.
