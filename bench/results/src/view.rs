@@ -308,7 +308,7 @@ impl Curve {
     }
 
     /// The latency in ns that a share of the I/Os did not exceed; `None` where it is not known,
-    /// which for ours is never so for [`NAMED`].
+    /// which for ours is never so for `NAMED`.
     pub fn quantile(&self, q: f64) -> Option<f64> {
         self.points.iter().find(|(share, _)| (share - q).abs() < 1e-9).map(|(_, ns)| *ns)
     }
