@@ -307,8 +307,8 @@ impl Curve {
         Self { mean: times.mean, max: times.max as f64, points }
     }
 
-    /// The latency in ns that a share of the I/Os did not exceed; `None` where it is not known,
-    /// which for ours is never so for [`NAMED`].
+    /// The latency in ns that a share of the I/Os did not exceed; `None` where it is not known.
+    /// Ours know p50, p90, p95, p99, p99.9 and p99.99.
     pub fn quantile(&self, q: f64) -> Option<f64> {
         self.points.iter().find(|(share, _)| (share - q).abs() < 1e-9).map(|(_, ns)| *ns)
     }
