@@ -11,7 +11,7 @@ Exit codes:
   3  the configuration or the archive cannot be used
   4  only refusals that pass by themselves: files in use, files that changed meanwhile
   5  damage was found in the archive
-  6  bench compare: the second file is worse than the first";
+  8  bench compare: the second file is worse than the first";
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Code {
@@ -33,7 +33,7 @@ impl From<Code> for ExitCode {
             Code::Configuration => 3,
             Code::Later => 4,
             Code::Damage => 5,
-            Code::Worse => 6,
+            Code::Worse => 8,
         })
     }
 }

@@ -35,15 +35,15 @@ fn a_comparison_ends_with_its_verdict() {
             .map(|(name, factor)| fio(dir.path(), &format!("{name}.json"), factor));
     for (after, code, threshold) in [
         (&same, 0, "3%"),
-        (&slower, 6, "3%"),
+        (&slower, 8, "3%"),
         (&slower, 0, "15"),
         (&faster, 0, "3%"),
-        (&same, 6, "1%"),
+        (&same, 8, "1%"),
     ] {
         let output = bench(&["compare", &before, after, "--threshold", threshold, "--json"]);
         assert_eq!(output.code, Some(code), "{output:?}");
         let value: Value = serde_json::from_slice(&output.stdout).unwrap();
-        assert_eq!(value["verdict"] == "worse", code == 6, "{output:?}");
+        assert_eq!(value["verdict"] == "worse", code == 8, "{output:?}");
     }
 }
 

@@ -11,7 +11,7 @@ use crate::output::Output;
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum ResultsCommand {
-    /// Differences of two files of results, with confidence; exit code 6 if B is worse
+    /// Differences of two files of results, with confidence; exit code 8 if B is worse
     Compare(CompareOptions),
     /// Results of several hosts as one, with each host's own beside them
     Merge(MergeOptions),
