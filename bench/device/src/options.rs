@@ -90,9 +90,14 @@ pub struct DeviceOptions {
     /// Requests under way per core
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub iodepth: u32,
-    /// Requests submitted at once at most [default: as many as there is room for]
-    #[arg(long = "iodepth_batch_submit", alias = "iodepth_batch", value_name = "N")]
-    pub iodepth_batch_submit: Option<u32>,
+    /// Requests submitted at once at most
+    #[arg(
+        long = "iodepth_batch_submit",
+        alias = "iodepth_batch",
+        value_name = "N",
+        default_value_t = 1
+    )]
+    pub iodepth_batch_submit: u32,
     /// Completions waited for at least
     #[arg(long = "iodepth_batch_complete_min", value_name = "N", default_value_t = 1)]
     pub iodepth_batch_complete_min: u32,

@@ -99,7 +99,7 @@ impl Plan {
             },
             shape: Shape {
                 depth,
-                submit: options.iodepth_batch_submit.unwrap_or(depth),
+                submit: options.iodepth_batch_submit,
                 complete_min: options.iodepth_batch_complete_min,
                 pace,
                 ramp: options.ramp_time.as_nanos() as u64,

@@ -26,10 +26,7 @@ fn queue(options: &DeviceOptions) -> [Rule; 8] {
         (iodepth == 0, "--iodepth 0: nothing would be under way"),
         (iodepth > MOST_DEPTH, "--iodepth: a ring holds up to 16384 requests"),
         (options.numjobs == 0, "--numjobs 0: nobody would work"),
-        (
-            options.iodepth_batch_submit.is_some_and(|batch| !within(batch)),
-            "--iodepth_batch_submit is from 1 to --iodepth",
-        ),
+        (!within(options.iodepth_batch_submit), "--iodepth_batch_submit is from 1 to --iodepth"),
         (
             !within(options.iodepth_batch_complete_min),
             "--iodepth_batch_complete_min is from 1 to --iodepth",
