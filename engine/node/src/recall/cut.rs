@@ -84,7 +84,7 @@ fn undo(
         files.remove_cut(file)?;
     }
     // What had come back already may be cut off, and be listed as present.
-    let released = attribute.present.is_empty() && !attribute.moving;
+    let released = attribute.present.is_empty();
     let first = files.next_data(file, 0)?;
     let Some(first) = first.filter(|first| first.start < stat.size && released) else {
         // Emptied, it seems, and grown again: or else nobody knows.
