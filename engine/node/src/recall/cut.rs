@@ -83,8 +83,9 @@ fn undo(
     if stat.size == 0 {
         files.remove_cut(file)?;
     }
-    // What had come back already may be cut off, and be listed as present.
-    let released = attribute.present.is_empty();
+    // What had come back already may be cut off, and be listed as present. And a restore that was
+    // under way may have made the file longer again: then nobody knows where it was cut.
+    let released = attribute.present.is_empty() && !attribute.moving;
     let first = files.next_data(file, 0)?;
     let Some(first) = first.filter(|first| first.start < stat.size && released) else {
         // Emptied, it seems, and grown again: or else nobody knows.

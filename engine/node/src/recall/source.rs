@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use dray_client::{Client, Options};
 use dray_fs::{LinuxFile, LinuxFiles};
@@ -22,12 +22,17 @@ use crate::places::to_wire;
 
 /// Between two attempts to reach the coordinator, and after a refusal that names no time.
 const AGAIN: Duration = Duration::from_millis(100);
+/// For a program to cut a file when it may: it has only to be given a processor.
+const CUT: Duration = Duration::from_secs(10);
+/// Between two looks whether it has.
+const LOOK: Duration = Duration::from_millis(2);
 /// How often an event is raised for a file that is no further afterwards.
 const TRIES: u32 = 3;
 
 /// An access that waits.
 struct Waiting {
     id: u64,
+    thread: i32,
     server: Arc<Server>,
     file: LinuxFile,
     doing: Doing,
@@ -40,6 +45,18 @@ impl Waiting {
         let errno = answer.err().map_or(0, Errno::raw_os_error);
         // If the holder has ended, whoever waits is told by the next one to try again.
         let _ = self.server.answer(self.id, errno);
+    }
+
+    /// Once it has been answered. Whoever cuts a file by its name does not have it open, and it
+    /// must not be released before he has: so it stays open here.
+    fn ends(self) {
+        let Doing::Cutting(_) = self.doing else { return };
+        tokio::spawn(async move {
+            let until = Instant::now() + CUT;
+            while doing(self.thread) == self.doing && Instant::now() < until {
+                tokio::time::sleep(LOOK).await;
+            }
+        });
     }
 }
 
@@ -116,6 +133,7 @@ impl Source {
     fn heard(&mut self, Heard { served, server }: Heard) {
         let waiting = Waiting {
             id: served.id,
+            thread: served.thread,
             server,
             file: LinuxFile::adopt(served.file),
             doing: doing(served.thread),
@@ -127,7 +145,7 @@ impl Source {
 
     /// Answers an access, or has what it needs brought.
     fn look(&mut self, waiting: Waiting) {
-        let Some(data) = self.answer(&waiting) else { return };
+        let Some(data) = self.answer(&waiting) else { return waiting.ends() };
         if let Some(raised) = self.by_file.get_mut(&data.handle) {
             raised.waiting.push(waiting);
             return;
@@ -185,6 +203,8 @@ impl Source {
                     (had.with(data.range), if doing == Doing::Reading { one.doing } else { doing })
                 }));
                 left.push(one);
+            } else {
+                one.ends();
             }
         }
         if let Some((data, doing)) = next {
