@@ -32,6 +32,8 @@ mod tree;
 
 pub use against::{AgainstReport, Figures, run_against};
 pub use bulk::run_copy;
+pub use dray_device::parse_size;
+
 pub use cold::{can_drop_caches, empty_cache, touch_memory};
 pub use coordinator::{
     Behind, CoordinatorOptions, CoordinatorReport, Length, Quantiles, RateRun, RestoreWait,
@@ -41,7 +43,7 @@ pub use files::run_files;
 pub use interrupt::{seen as interrupted, watch as watch_interrupts};
 pub use machine::Machine;
 pub use once::{Once, run_once};
-pub use options::{CopyOptions, FilesOptions, parse_size};
+pub use options::{CopyOptions, FilesOptions};
 pub use recall::{RecallOptions, RecallReport, RecallSize, run_recall};
 pub use report::{Fastest, Measure, Ratio, Report, Role, Run, Series, Summary};
 pub use stats::Spread;

@@ -2,6 +2,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 use clap::builder::PossibleValuesParser;
+use dray_device::parse_size;
 
 /// Every name `dray bench copy --only` knows.
 pub(crate) const COPY_NAMES: [&str; 10] = [
@@ -68,25 +69,6 @@ pub struct FilesOptions {
     pub keep: bool,
 }
 
-/// Reads `4G`, `64MiB`, `512k` or plain bytes; suffixes are powers of 1024.
-pub fn parse_size(text: &str) -> Result<u64, String> {
-    let digits = text.len() - text.trim_start_matches(|c: char| c.is_ascii_digit()).len();
-    let (number, suffix) = text.split_at(digits);
-    let number: u64 = number.parse().map_err(|_| format!("not a size: {text:?}"))?;
-    let shift = match suffix.to_ascii_lowercase().trim_end_matches("ib").trim_end_matches('b') {
-        "" => 0,
-        "k" => 10,
-        "m" => 20,
-        "g" => 30,
-        "t" => 40,
-        _ => return Err(format!("unknown suffix {suffix:?} in {text:?}: use K, M, G or T")),
-    };
-    number
-        .checked_mul(1 << shift)
-        .filter(|bytes| *bytes > 0)
-        .ok_or_else(|| format!("size out of range: {text:?}"))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -102,17 +84,6 @@ mod tests {
     struct Files {
         #[command(flatten)]
         options: FilesOptions,
-    }
-
-    #[test]
-    fn sizes() {
-        assert_eq!(parse_size("4G"), Ok(4 << 30));
-        assert_eq!(parse_size("64MiB"), Ok(64 << 20));
-        assert_eq!(parse_size("512k"), Ok(512 << 10));
-        assert_eq!(parse_size("77"), Ok(77));
-        for bad in ["", "G", "4X", "0", "-1", "99999999T"] {
-            assert!(parse_size(bad).is_err(), "{bad:?} was taken");
-        }
     }
 
     #[test]

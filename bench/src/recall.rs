@@ -10,11 +10,11 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
 use clap::Args;
+use dray_device::parse_size;
 use serde::Serialize;
 
 use crate::cold::{can_drop_caches, empty_cache};
 use crate::data::{Random, make_file};
-use crate::options::parse_size;
 use crate::table::write_aligned;
 
 /// What one reads at a random place.

@@ -12,6 +12,7 @@ mod instructions;
 mod loops;
 mod machine;
 mod memory;
+mod place;
 mod rounds;
 mod run;
 mod test;

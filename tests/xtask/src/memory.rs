@@ -8,6 +8,7 @@ use anyhow::{Context as _, Result, bail};
 use serde_json::{Value, json};
 
 use crate::args::Args;
+use crate::place::Place;
 use crate::{host, run, test};
 
 /// Times that the larger one may take: batches and segments are full only then, and the allocator
@@ -19,17 +20,6 @@ const FILE_BYTES: usize = 100;
 const ISLAND_EVERY: u64 = 128 << 20;
 const ISLAND_BYTES: usize = 3 << 20;
 const STEPS: [&str; 3] = ["archive", "release", "restore"];
-
-/// A directory to work in, removed however the run ends.
-struct Place(PathBuf);
-
-impl Drop for Place {
-    fn drop(&mut self) {
-        if let Err(error) = fs::remove_dir_all(&self.0) {
-            eprintln!("{} is left: {error}", self.0.display());
-        }
-    }
-}
 
 pub(crate) fn run(mut args: Args) -> Result<()> {
     let files: u64 = args.value("--files")?.unwrap_or(1_000_000);

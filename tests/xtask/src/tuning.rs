@@ -10,6 +10,7 @@ use anyhow::{Context as _, Result, bail};
 use serde_json::{Map, Value, json};
 
 use crate::args::Args;
+use crate::place::Place;
 use crate::{host, run, test};
 
 const LARGE_FILES: u64 = 3;
@@ -17,17 +18,6 @@ const SMALL_FILES: u64 = 4000;
 const SMALL_BYTES: usize = 24 * 1024;
 /// For drayd to open its socket.
 const PATIENCE: Duration = Duration::from_secs(20);
-
-/// A directory to work in, removed however the run ends.
-struct Place(PathBuf);
-
-impl Drop for Place {
-    fn drop(&mut self) {
-        if let Err(error) = fs::remove_dir_all(&self.0) {
-            eprintln!("{} is left: {error}", self.0.display());
-        }
-    }
-}
 
 pub(crate) fn run(mut args: Args) -> Result<()> {
     let dir: Option<PathBuf> = args.value("--dir")?;
