@@ -5,6 +5,7 @@ use std::io::{self, Seek, SeekFrom};
 use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
+use dray_fs::use_of_device;
 use rustix::fs::{OFlags, major, minor};
 
 use crate::error::Refusal;
@@ -46,7 +47,7 @@ impl Target {
             return Err(refused("is neither a file nor a block device"));
         }
         let careful = opening.write && device && !opening.forced;
-        if careful && let Some(use_) = users(named.rdev()).map_err(failed)? {
+        if careful && let Some(use_) = use_of_device(named.rdev()).map_err(failed)? {
             return Err(refused(&format!(
                 "{use_}, and this workload writes: free it, or give --allow_mounted_write if its \
                  content may be lost"
@@ -95,38 +96,4 @@ fn block_size(file: &File, device: bool) -> u32 {
 
 fn folder(device: u64) -> PathBuf {
     format!("/sys/dev/block/{}:{}", major(device), minor(device)).into()
-}
-
-/// Who uses a block device, if anybody does.
-fn users(device: u64) -> io::Result<Option<String>> {
-    let number = format!("{}:{}", major(device), minor(device));
-    let mounts = fs::read_to_string("/proc/self/mountinfo")?;
-    let mut fields = mounts.lines().map(|line| line.split(' '));
-    if let Some(mount) = fields.find_map(|mut it| (it.nth(2) == Some(&number)).then(|| it.nth(1))) {
-        return Ok(Some(format!("is mounted at {}", mount.unwrap_or("?"))));
-    }
-    for swap in fs::read_to_string("/proc/swaps").unwrap_or_default().lines().skip(1) {
-        let path = swap.split_whitespace().next().unwrap_or_default();
-        if fs::metadata(path).is_ok_and(|meta| meta.rdev() == device) {
-            return Ok(Some("is swapped to".into()));
-        }
-    }
-    let folder = fs::canonicalize(folder(device))?;
-    if let Some(holder) = names(&folder.join("holders")).first() {
-        return Ok(Some(format!("is part of {holder}")));
-    }
-    for name in names(&folder) {
-        if folder.join(&name).join("partition").exists() {
-            return Ok(Some(format!("has partitions ({name})")));
-        }
-    }
-    Ok(None)
-}
-
-fn names(folder: &Path) -> Vec<String> {
-    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
-    let mut names: Vec<String> =
-        entries.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect();
-    names.sort();
-    names
 }

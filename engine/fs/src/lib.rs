@@ -21,6 +21,7 @@ mod permit;
 mod process;
 mod queue;
 mod stat;
+mod use_of_device;
 pub mod watch;
 mod xattr;
 
@@ -32,3 +33,4 @@ pub use handle::KernelHandle;
 pub use metadata::{Attributes, Node, Shortfall};
 pub use process::{peak_resident_bytes, process_cpu, raise_open_files};
 pub use queue::queue_limits;
+pub use use_of_device::use_of_device;

@@ -129,6 +129,39 @@ fn a_device_in_use_is_not_written_to() {
     assert_eq!(fs::read(&file).unwrap(), b"untouched");
 }
 
+/// A partition that ends with the value, so that its device can be detached.
+struct Partition<'a>(&'a str);
+
+impl<'a> Partition<'a> {
+    fn new(device: &'a str) -> Self {
+        tool("addpart", [device, "1", "2048", "2048"]);
+        Self(device)
+    }
+}
+
+impl Drop for Partition<'_> {
+    fn drop(&mut self) {
+        tool("delpart", [self.0, "1"]);
+    }
+}
+
+#[test]
+fn a_device_with_partitions_is_not_written_to() {
+    let name = "a_device_with_partitions_is_not_written_to";
+    if !need_root(name) || !need_tool(name, "addpart") {
+        return;
+    }
+    let place = Place::bare();
+    let lun = LoopDevice::new(&place.path().join("lun"), 64 * MIB);
+    let partition = Partition::new(lun.path.to_str().unwrap());
+    device(&lun.path, "--rw write --number_ios 1").expect(2).says("has partitions");
+    let probe = ["tune", "probe", "--write", "--force"].map(OsStr::new);
+    let probe = place.run(probe.into_iter().chain([lun.path.as_os_str()]));
+    probe.expect(2).says("has partitions");
+    drop(partition);
+    device(&lun.path, "--rw write --number_ios 1").expect(0);
+}
+
 #[test]
 fn an_interrupted_run_leaves_what_it_measured() {
     let place = Place::bare();

@@ -4,7 +4,7 @@ use std::fs;
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
-use dray_fs::{LinuxFile, LinuxFiles, device_size, open_device_exclusive};
+use dray_fs::{LinuxFile, LinuxFiles, device_size, open_device_exclusive, use_of_device};
 use dray_io::{Access, Aligned, Context, Fault, Files, Operation};
 
 use super::measure::fill;
@@ -25,16 +25,8 @@ const SHARE: u64 = 4;
 pub enum Error {
     #[error(transparent)]
     Io(#[from] Fault),
-    #[error(
-        "{} is partitioned ({}): writing would destroy what is on it; name one that nobody needs",
-        path.display(), part
-    )]
-    Partitioned { path: PathBuf, part: String },
-    #[error(
-        "{} is mounted, part of a volume group, or claimed by another: nothing was written to it",
-        path.display()
-    )]
-    Held { path: PathBuf },
+    #[error("{} {how}: nothing was written to it; name one that nobody needs", path.display())]
+    Used { path: PathBuf, how: String },
     #[error(
         "{} holds something: its first MiB is not zero. If nobody needs it: --force",
         path.display()
@@ -83,11 +75,12 @@ impl Target {
 
     fn device(path: &Path, number: u64, write: bool, force: bool) -> Result<Self, Error> {
         let file = if write {
-            if let Some(part) = partition(number) {
-                return Err(Error::Partitioned { path: path.to_owned(), part });
+            let used = |how| Error::Used { path: path.to_owned(), how };
+            if let Some(how) = use_of_device(number).during(Operation::Stat, path)? {
+                return Err(used(how));
             }
             open_device_exclusive(path, true).map_err(|cause| match cause.kind() {
-                std::io::ErrorKind::ResourceBusy => Error::Held { path: path.to_owned() },
+                std::io::ErrorKind::ResourceBusy => used("is claimed by another".to_owned()),
                 _ => {
                     Fault { operation: Operation::Open, path: path.into(), at: None, cause }.into()
                 }
@@ -154,13 +147,4 @@ fn prepare(file: &LinuxFile, path: &Path, from: u64, to: u64) -> Result<(), Faul
         at += length;
     }
     files.sync(file).during(Operation::Flush, path)
-}
-
-/// A partition on the device of this number.
-fn partition(device: u64) -> Option<String> {
-    let (major, minor) = (rustix::fs::major(device), rustix::fs::minor(device));
-    let folder = fs::read_dir(format!("/sys/dev/block/{major}:{minor}")).ok()?;
-    let part = folder.flatten().find(|entry| entry.path().join("partition").exists())?;
-    // Of a partition itself the directory above is the disk.
-    Some(part.file_name().to_string_lossy().into_owned())
 }
