@@ -74,6 +74,15 @@ impl Place {
             .map(|text| text.trim().to_owned())
     }
 
+    /// What the maker calls the disk.
+    pub fn model(&self) -> Option<String> {
+        let sys = self.sys.as_ref()?;
+        [sys.join("device/model"), sys.join("../device/model")]
+            .iter()
+            .find_map(|path| fs::read_to_string(path).ok())
+            .map(|text| text.trim().to_owned())
+    }
+
     pub fn hardware_queues(&self) -> Option<usize> {
         let sys = self.sys.as_ref()?;
         [sys.join("mq"), sys.join("../mq")]

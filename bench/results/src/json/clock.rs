@@ -1,47 +1,21 @@
 //! A time in the words of asctime(3), in UTC.
 
-const DAY: u64 = 86_400;
-const WEEKDAYS: [&str; 7] = ["Thu", "Fri", "Sat", "Sun", "Mon", "Tue", "Wed"];
-const MONTHS: [(&str, u64); 12] = [
-    ("Jan", 31),
-    ("Feb", 28),
-    ("Mar", 31),
-    ("Apr", 30),
-    ("May", 31),
-    ("Jun", 30),
-    ("Jul", 31),
-    ("Aug", 31),
-    ("Sep", 30),
-    ("Oct", 31),
-    ("Nov", 30),
-    ("Dec", 31),
-];
+use time::OffsetDateTime;
 
 /// `seconds` since 1970 as `Wed Nov 25 16:41:23 2026`.
 pub(super) fn asctime(seconds: u64) -> String {
-    let (days, second) = (seconds / DAY, seconds % DAY);
-    let weekday = WEEKDAYS[(days % 7) as usize];
-    let (mut year, mut day) = (1970, days);
-    while day >= 365 + u64::from(is_leap(year)) {
-        day -= 365 + u64::from(is_leap(year));
-        year += 1;
-    }
-    let mut month = 0;
-    while day >= length(month, year) {
-        day -= length(month, year);
-        month += 1;
-    }
-    let (hour, minute, second) = (second / 3600, second / 60 % 60, second % 60);
-    let month = MONTHS[month].0;
-    format!("{weekday} {month} {:2} {hour:02}:{minute:02}:{second:02} {year}", day + 1)
-}
-
-fn is_leap(year: u64) -> bool {
-    year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400))
-}
-
-fn length(month: usize, year: u64) -> u64 {
-    MONTHS[month].1 + u64::from(month == 1 && is_leap(year))
+    // Beyond the year 9999 nobody knows.
+    let seconds = i64::try_from(seconds).unwrap_or(i64::MAX);
+    let Ok(at) = OffsetDateTime::from_unix_timestamp(seconds) else { return String::new() };
+    let (weekday, month) = (at.weekday().to_string(), at.month().to_string());
+    let (hour, minute, second) = at.to_hms();
+    format!(
+        "{} {} {:2} {hour:02}:{minute:02}:{second:02} {}",
+        &weekday[..3],
+        &month[..3],
+        at.day(),
+        at.year()
+    )
 }
 
 #[cfg(test)]

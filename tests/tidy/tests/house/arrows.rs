@@ -23,7 +23,7 @@ const ARROWS: [(&str, &[&str]); 22] = [
     ("dray-results", &[]),
     ("dray-device", &["dray-io", "dray-ring", "dray-fs", "dray-results"]),
     ("dray-bench", &["dray-wire", "dray-server", "dray-store", "dray-results", "dray-device"]),
-    ("dray-tuning", &["dray-io", "dray-ring", "dray-fs", "dray-link", "dray-node"]),
+    ("dray-tuning", &["dray-io", "dray-ring", "dray-fs", "dray-link", "dray-node", "dray-results"]),
     ("dray-cli", CLI),
     ("dray-sim", &["dray-io"]),
     ("dray-e2e", EVERYTHING),
