@@ -99,35 +99,29 @@ fn device(options: &DeviceOptions, dray: &Path, output: &Output) -> Result<Code,
             if dray_bench::interrupted() { Code::Partial } else { Code::Failed }
         }
     };
-    options.write(&Results::of_one(run), output)?;
+    write(options, &Results::of_one(run), output)?;
     Ok(code)
 }
 
-trait Write {
-    fn write(&self, results: &Results, output: &Output) -> Result<(), Failure>;
-}
-
-impl Write for DeviceOptions {
-    /// Into the files that are named, and to standard output.
-    fn write(&self, results: &Results, output: &Output) -> Result<(), Failure> {
-        let all = anyhow::Error::from;
-        if let Some(path) = &self.output {
-            results.write(path).map_err(all)?;
-        }
-        if let Some(path) = &self.csv {
-            write_file(path, results.to_csv().as_bytes()).map_err(all)?;
-        }
-        if let Some(path) = &self.log {
-            write_file(path, results.to_hlog().as_bytes()).map_err(all)?;
-        }
-        if let Some(path) = &self.hgrm {
-            write_file(path, hgrm(&responses(results)).as_bytes()).map_err(all)?;
-        }
-        if output.json {
-            print!("{}", results.to_json(std::time::SystemTime::now()));
-        }
-        Ok(())
+/// Into the files that are named, and to standard output.
+fn write(options: &DeviceOptions, results: &Results, output: &Output) -> Result<(), Failure> {
+    let all = anyhow::Error::from;
+    if let Some(path) = &options.output {
+        results.write(path).map_err(all)?;
     }
+    if let Some(path) = &options.csv {
+        write_file(path, results.to_csv().as_bytes()).map_err(all)?;
+    }
+    if let Some(path) = &options.log {
+        write_file(path, results.to_hlog().as_bytes()).map_err(all)?;
+    }
+    if let Some(path) = &options.hgrm {
+        write_file(path, hgrm(&responses(results)).as_bytes()).map_err(all)?;
+    }
+    if output.json {
+        print!("{}", results.to_json(std::time::SystemTime::now()));
+    }
+    Ok(())
 }
 
 /// Response times of all reads and writes of the last phase.
