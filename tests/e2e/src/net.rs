@@ -2,11 +2,15 @@
 //! tell.
 
 use std::process::Command;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use crate::guard::tool;
 
 /// The one with the bridge.
 const HUB: &str = "hub";
+
+/// Of this process, so far: tests of one process that run at once have names of their own.
+static NETS: AtomicUsize = AtomicUsize::new(0);
 
 /// They end with their value; what runs in them has to have ended.
 #[derive(Debug)]
@@ -18,7 +22,8 @@ pub struct Net {
 impl Net {
     /// A namespace for each node, and one for whatever all of them reach.
     pub fn new(nodes: &[&str]) -> Self {
-        let prefix = format!("dray-{}", std::process::id());
+        let number = NETS.fetch_add(1, Ordering::Relaxed);
+        let prefix = format!("dray-{}-{number}", std::process::id());
         let net = Self { prefix, nodes: nodes.iter().map(|&node| node.to_owned()).collect() };
         let hub = net.space(HUB);
         tool("ip", ["netns", "add", &hub]);
