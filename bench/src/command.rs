@@ -23,6 +23,7 @@ const ERROR_BYTES: usize = 2000;
 pub(crate) struct Cmd {
     program: PathBuf,
     args: Vec<OsString>,
+    variables: Vec<(&'static str, &'static str)>,
     timeout: Duration,
 }
 
@@ -37,7 +38,13 @@ pub(crate) struct Finished {
 
 impl Cmd {
     pub(crate) fn new(program: impl Into<PathBuf>) -> Self {
-        Self { program: program.into(), args: Vec::new(), timeout: TIMEOUT }
+        let (args, variables) = (Vec::new(), Vec::new());
+        Self { program: program.into(), args, variables, timeout: TIMEOUT }
+    }
+
+    pub(crate) fn variable(mut self, name: &'static str, value: &'static str) -> Self {
+        self.variables.push((name, value));
+        self
     }
 
     pub(crate) fn arg(mut self, arg: impl AsRef<OsStr>) -> Self {
@@ -55,6 +62,12 @@ impl Cmd {
         self
     }
 
+    /// The same under another program that takes a command line after its own.
+    pub(crate) fn under(self, other: Self) -> Self {
+        let other = other.arg(&self.program).args(&self.args);
+        Self { variables: self.variables, ..other }
+    }
+
     /// Brings the program itself into memory, as far as `--version` needs it.
     pub(crate) fn load(&self) -> Result<()> {
         // One that does not know the option has been read all the same; one that cannot be run
@@ -65,7 +78,11 @@ impl Cmd {
 
     /// The command line as one would type it, the program by its name.
     pub(crate) fn line(&self) -> String {
-        let mut line = quoted(self.program.file_name().unwrap_or(self.program.as_os_str()));
+        let mut line = String::new();
+        for (name, value) in &self.variables {
+            line.push_str(&format!("{name}={} ", quoted(OsStr::new(value))));
+        }
+        line += &quoted(self.program.file_name().unwrap_or(self.program.as_os_str()));
         for arg in &self.args {
             line.push(' ');
             line.push_str(&quoted(arg));
@@ -95,6 +112,7 @@ impl Cmd {
         let child = Command::new(&self.program)
             .args(&self.args)
             .env("LC_ALL", "C")
+            .envs(self.variables.iter().copied())
             .stdin(Stdio::null())
             .stdout(out.try_clone()?)
             .stderr(err.try_clone()?)

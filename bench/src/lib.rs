@@ -14,6 +14,7 @@ mod command;
 mod conditions;
 mod coordinator;
 mod data;
+mod engines;
 mod files;
 mod fio;
 mod interrupt;
@@ -39,11 +40,12 @@ pub use coordinator::{
     Behind, CoordinatorOptions, CoordinatorReport, Length, Quantiles, RateRun, RestoreWait,
     run_coordinator,
 };
+pub use engines::{EnginesReport, run_engines};
 pub use files::run_files;
 pub use interrupt::{seen as interrupted, watch as watch_interrupts};
 pub use machine::Machine;
 pub use once::{Once, run_once};
-pub use options::{CopyOptions, FilesOptions};
+pub use options::{CopyOptions, EnginesOptions, FilesOptions};
 pub use recall::{RecallOptions, RecallReport, RecallSize, run_recall};
 pub use report::{Fastest, Measure, Ratio, Report, Role, Run, Series, Summary};
 pub use stats::Spread;

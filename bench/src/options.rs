@@ -21,6 +21,9 @@ pub(crate) const COPY_NAMES: [&str; 10] = [
 /// Every name `dray bench files --only` knows.
 pub(crate) const FILES_NAMES: [&str; 5] = ["dray", "tar", "xcp", "cp", "rsync"];
 
+/// Every name `dray bench engines --only` knows.
+pub(crate) const ENGINE_NAMES: [&str; 4] = ["ring", "tokio-uring", "glommio", "threads"];
+
 /// One large file: dray and its rivals, alternating.
 #[derive(Args, Clone, Debug)]
 pub struct CopyOptions {
@@ -63,6 +66,39 @@ pub struct FilesOptions {
     /// Run only these, comma separated; dray always runs
     #[arg(long, value_name = "NAMES", value_delimiter = ',',
           value_parser = PossibleValuesParser::new(FILES_NAMES))]
+    pub only: Vec<String>,
+    /// Leave the working files in place
+    #[arg(long)]
+    pub keep: bool,
+}
+
+/// The same reads and the same copy by the ring of dray and by other engines, alternating.
+#[derive(Args, Clone, Debug)]
+pub struct EnginesOptions {
+    /// Directory to work in; its file system and device are what is measured
+    #[arg(long, value_name = "DIR", default_value = ".")]
+    pub dir: PathBuf,
+    /// The program with the engines [default: dray-engines beside dray, or in $PATH]
+    #[arg(long, value_name = "FILE")]
+    pub engines: Option<PathBuf>,
+    /// Size of the file that is read and copied, rounded up to a whole MiB
+    #[arg(long, value_name = "BYTES", default_value = "1G", value_parser = parse_size)]
+    pub size: u64,
+    /// Reads of 4 KiB at random places of it
+    #[arg(long, default_value_t = 200_000, value_parser = clap::value_parser!(u64).range(1..))]
+    pub reads: u64,
+    /// Reads under way at once
+    #[arg(long, default_value_t = 32, value_parser = clap::value_parser!(u32).range(1..=1024))]
+    pub read_depth: u32,
+    /// Requests of 1 MiB under way at once
+    #[arg(long, default_value_t = 16, value_parser = clap::value_parser!(u32).range(1..=64))]
+    pub copy_depth: u32,
+    /// Timed rounds, at least 5
+    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(5..))]
+    pub rounds: u32,
+    /// Run only these, comma separated; the ring always runs
+    #[arg(long, value_name = "NAMES", value_delimiter = ',',
+          value_parser = PossibleValuesParser::new(ENGINE_NAMES))]
     pub only: Vec<String>,
     /// Leave the working files in place
     #[arg(long)]

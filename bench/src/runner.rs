@@ -25,6 +25,7 @@ pub(crate) type Check = Box<dyn Fn(bool) -> Result<()>>;
 pub(crate) enum Meter {
     Bytes(u64),
     Files(u64),
+    Requests(u64),
     /// The program reports its own rate.
     Fio,
 }
@@ -34,6 +35,7 @@ impl Meter {
         match self {
             Self::Bytes(_) | Self::Fio => "MiB/s",
             Self::Files(_) => "files/s",
+            Self::Requests(_) => "requests/s",
         }
     }
 }
@@ -196,7 +198,7 @@ impl Runner {
         let after = self.gauges()?;
         let rate = match phase.meter {
             Meter::Bytes(bytes) => bytes as f64 / wall_s / f64::from(1 << 20),
-            Meter::Files(files) => files as f64 / wall_s,
+            Meter::Files(count) | Meter::Requests(count) => count as f64 / wall_s,
             Meter::Fio => fio::rate(&used.stdout)?,
         };
         let moved = |get: fn(&Counters) -> u64| {

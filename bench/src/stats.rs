@@ -23,6 +23,11 @@ impl Spread {
         Some(Self { median, min, max })
     }
 
+    /// The same in another unit.
+    pub fn scaled(self, by: f64) -> Self {
+        Self { median: self.median * by, min: self.min * by, max: self.max * by }
+    }
+
     pub fn contains(&self, value: f64) -> bool {
         (self.min..=self.max).contains(&value)
     }

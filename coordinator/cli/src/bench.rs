@@ -2,15 +2,18 @@
 
 mod results;
 
+use std::fmt::Display;
 use std::path::{Path, PathBuf};
 
 use clap::Subcommand;
 use dray_bench::{
-    CoordinatorOptions, CopyOptions, FilesOptions, RecallOptions, Report, run_against,
-    run_coordinator, run_copy, run_files, run_recall,
+    CoordinatorOptions, CopyOptions, EnginesOptions, FilesOptions, RecallOptions, Report,
+    run_against, run_coordinator, run_copy, run_engines, run_files, run_recall,
 };
 use dray_device::{DeviceOptions, Error, Refusal, Summary, resolve, run_device};
 use dray_results::{Environment, Latencies, Phase, Results, hgrm, write_file};
+
+use serde::Serialize;
 
 use self::results::ResultsCommand;
 use crate::exit::{Code, Failure};
@@ -26,6 +29,8 @@ pub(crate) enum BenchCommand {
     Recall(RecallOptions),
     /// Devices and files under load: how much they do, how long each request takes
     Device(Box<DeviceOptions>),
+    /// The engine's ring and other engines on the same reads and the same copy
+    Engines(EnginesOptions),
     /// The coordinator alone: requests of clients, ordered from nodes that move nothing
     Coordinator(CoordinatorOptions),
     #[command(flatten)]
@@ -38,29 +43,34 @@ pub(crate) fn run(
     output: &Output,
 ) -> Result<Code, Failure> {
     let dray = std::env::current_exe().map_err(anyhow::Error::from)?;
-    let report: Report = match command {
-        BenchCommand::Copy(options) => run_copy(&options, &dray)?,
-        BenchCommand::Files(options) => run_files(&options, &dray)?,
-        BenchCommand::Recall(options) => {
-            let report = run_recall(&options, &dray, config)?;
-            output.say(&report.to_string());
-            output.result(&serde_json::to_value(&report).map_err(anyhow::Error::from)?);
-            return Ok(Code::Done);
+    match command {
+        BenchCommand::Copy(options) => compared(&run_copy(&options, &dray)?, output),
+        BenchCommand::Files(options) => compared(&run_files(&options, &dray)?, output),
+        BenchCommand::Engines(options) => {
+            let report = run_engines(&options, &dray)?;
+            show(&report, output)?;
+            Ok(code(&report.report))
         }
-        BenchCommand::Device(options) => {
-            return device(&options, &dray, output);
-        }
-        BenchCommand::Results(command) => return results::run(command, output),
-        BenchCommand::Coordinator(options) => {
-            let report = run_coordinator(&options)?;
-            output.say(&report.to_string());
-            output.result(&serde_json::to_value(&report).map_err(anyhow::Error::from)?);
-            return Ok(Code::Done);
-        }
-    };
+        BenchCommand::Recall(options) => show(&run_recall(&options, &dray, config)?, output),
+        BenchCommand::Device(options) => device(&options, &dray, output),
+        BenchCommand::Coordinator(options) => show(&run_coordinator(&options)?, output),
+        BenchCommand::Results(command) => results::run(command, output),
+    }
+}
+
+fn compared(report: &Report, output: &Output) -> Result<Code, Failure> {
+    show(report, output)?;
+    Ok(code(report))
+}
+
+fn code(report: &Report) -> Code {
+    if report.failures().next().is_none() { Code::Done } else { Code::Failed }
+}
+
+fn show<R: Display + Serialize>(report: &R, output: &Output) -> Result<Code, Failure> {
     output.say(&report.to_string());
-    output.result(&serde_json::to_value(&report).map_err(anyhow::Error::from)?);
-    Ok(if report.failures().next().is_none() { Code::Done } else { Code::Failed })
+    output.result(&serde_json::to_value(report).map_err(anyhow::Error::from)?);
+    Ok(Code::Done)
 }
 
 fn device(options: &DeviceOptions, dray: &Path, output: &Output) -> Result<Code, Failure> {
@@ -69,9 +79,7 @@ fn device(options: &DeviceOptions, dray: &Path, output: &Output) -> Result<Code,
     if !options.against.is_empty() {
         let resolved = resolve(options).map_err(refused)?;
         let report = run_against(options, &resolved, dray, std::env::args_os().skip(1))?;
-        output.say(&report.to_string());
-        output.result(&serde_json::to_value(&report).map_err(anyhow::Error::from)?);
-        return Ok(Code::Done);
+        return show(&report, output);
     }
     if options.dry_run {
         let resolved = resolve(options).map_err(refused)?;

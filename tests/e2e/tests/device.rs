@@ -37,10 +37,6 @@ fn result(output: &Output) -> Value {
     serde_json::from_slice(&output.stdout).unwrap_or_else(|error| panic!("{error}: {output:?}"))
 }
 
-fn percentile(side: &Value, times: &str, at: &str) -> f64 {
-    side[times]["percentile"][at].as_f64().unwrap_or_else(|| panic!("no {times} {at} in {side}"))
-}
-
 #[test]
 fn a_file_is_measured_and_the_result_is_in_every_form() {
     let place = Place::bare();
@@ -202,38 +198,6 @@ fn a_device_that_fails_ends_the_run_with_what_was_measured() {
     let write = &json["jobs"][0]["write"];
     assert!(write["total_ios"].as_u64().unwrap() > 0, "{write}");
     assert!(json["jobs"][0]["error"].as_i64().unwrap() > 0);
-}
-
-/// A device whose file is on a frozen file system for 500 ms in the middle.
-#[test]
-fn a_stalled_device_shows_in_the_response_and_not_in_the_service() {
-    let name = "a_stalled_device_shows_in_the_response_and_not_in_the_service";
-    if !need_root(name) || !need_tool(name, "mkfs.ext4") || !need_tool(name, "fsfreeze") {
-        return;
-    }
-    let place = Place::bare();
-    // In memory: a freeze begins with a flush, which is to take no time of its own.
-    let memory = Tmpfs::new(&place.path().join("memory"), 256 * MIB);
-    let lun = LoopDevice::new(&memory.path.join("lun"), 200 * MIB).format("ext4");
-    let mount = Mount::new(lun, &place.path().join("mounted"));
-    let inner = LoopDevice::attach(&filled(mount.path.join("inner"), 64 * MIB));
-    let mut run = command(binary());
-    run.args("bench device --json --rw randwrite --iodepth 4 --rate_iops 4000".split(' '));
-    run.args("--rate_process poisson --runtime 4 --filename".split(' ')).arg(&inner.path);
-    let mut child = run.stdout(Stdio::piped()).spawn().unwrap();
-    sleep(Duration::from_secs(2));
-    tool("fsfreeze", [OsStr::new("--freeze"), mount.path.as_os_str()]);
-    sleep(Duration::from_millis(500));
-    tool("fsfreeze", [OsStr::new("--unfreeze"), mount.path.as_os_str()]);
-    let mut text = String::new();
-    std::io::Read::read_to_string(&mut child.stdout.take().unwrap(), &mut text).unwrap();
-    assert!(child.wait().unwrap().success());
-    let json: Value = serde_json::from_str(&text).unwrap();
-    let write = &json["jobs"][0]["write"];
-    let service = percentile(write, "clat_ns", "99.900000");
-    let response = percentile(write, "lat_ns", "99.900000");
-    assert!(service < 200e6, "service {service}");
-    assert!(response > 350e6, "response {response}");
 }
 
 #[test]

@@ -28,7 +28,9 @@ pub(crate) fn run(mut args: Args) -> Result<()> {
     let mut steps = vec![
         run::cargo(["fmt", "--all", "--check"]),
         run::cargo(["fmt", "--manifest-path", "tests/fuzz/Cargo.toml", "--check"]),
+        run::cargo(["fmt", "--manifest-path", "bench/engines/Cargo.toml", "--check"]),
         clippy,
+        engines()?,
         run::cargo(["test", "-p", "dray-tidy", "--locked", "--", "--quiet"]),
         doc,
     ];
@@ -40,6 +42,15 @@ pub(crate) fn run(mut args: Args) -> Result<()> {
         steps.push(command);
     }
     run::all(&mut steps)
+}
+
+/// Lints of what is built apart.
+fn engines() -> Result<Command> {
+    let mut clippy = run::cargo(["clippy", "--release", "--locked", "--manifest-path"]);
+    clippy.arg(run::top().join("bench/engines/Cargo.toml"));
+    clippy.arg("--target-dir").arg(run::target_folder()?.join("engines"));
+    clippy.args(["--", "-D", "warnings"]);
+    Ok(clippy)
 }
 
 fn in_ci() -> bool {

@@ -4,6 +4,7 @@
 mod args;
 mod bench;
 mod check;
+mod engines;
 mod failover;
 mod fuzz;
 mod hammer;
@@ -42,6 +43,8 @@ usage: cargo xtask <task>
   bench [--out DIR] [--dry-run] [-- ARGS]
                                      runs the benchmarks, keeps results with their machine;
                                      ARGS go to each benchmark
+  engines [--out FILE] [-- ARGS]     builds other engines beside that of the product, and runs
+                                     dray bench engines with ARGS; FILE gets its result as JSON
   fuzz [--seconds N] [--target frame|body] [--kind 0xNNNN] [--jobs N] [--keep]
                                      every decoder of the protocol under libFuzzer, or one (1800 s
                                      each, one per processor at a time); needs a C++ compiler
@@ -55,6 +58,8 @@ usage: cargo xtask <task>
                                      instructions of hot paths under callgrind, held against
                                      bench/runs/instructions.json; --record writes that, --release
                                      a line of bench/runs/releases.jsonl
+  stall [--out DIR]                  a device that stalls under an open loop of dray and of fio; DIR
+                                     (stall) gets their results and the report of both
   tuning [--dir DIR] [--rounds N] [--mib N] [--out FILE]
                                      drayd with a profile of DIR against drayd as usual, in turn,
                                      and what faults that `tune doctor` names cost a copy, as JSON
@@ -75,10 +80,12 @@ fn main() -> ExitCode {
         "failover" => failover::run(args),
         "sim" => rounds::sim(args),
         "bench" => bench::run(args),
+        "engines" => engines::run(args),
         "fuzz" => fuzz::run(args),
         "hammer" => hammer::run(args),
         "memory" => memory::run(args),
         "instructions" => instructions::run(args),
+        "stall" => rounds::stall(args),
         "tuning" => tuning::run(args),
         "loop-clean" => loops::clean(args),
         "help" | "--help" | "-h" => {

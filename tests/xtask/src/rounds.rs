@@ -1,6 +1,8 @@
 //! Long forms of tests that take a number of rounds from the environment.
 
-use anyhow::Result;
+use std::path::PathBuf;
+
+use anyhow::{Context as _, Result};
 
 use crate::args::Args;
 use crate::{machine, run, test};
@@ -52,6 +54,21 @@ pub(crate) fn cluster(mut args: Args) -> Result<()> {
     command.args(["--locked", "--", "--nocapture", "three_nodes"]);
     command.env("DRAY_CLUSTER_FILES", files.to_string());
     command.env("DRAY_CLUSTER_GIB", gib.to_string());
+    command.env("DRAY_BIN", product).env("PATH", machine::path());
+    run::step(&mut command)
+}
+
+/// Keeps what the test of a stalled device has measured.
+pub(crate) fn stall(mut args: Args) -> Result<()> {
+    machine::prepare();
+    let out = args.value::<PathBuf>("--out")?.unwrap_or_else(|| "stall".into());
+    args.done()?;
+    // The test runs in a folder of its own.
+    let out = std::path::absolute(&out).context("--out")?;
+    std::fs::create_dir_all(&out).with_context(|| out.display().to_string())?;
+    let product = test::build_product()?;
+    let mut command = run::cargo(["test", "--release", "-p", "dray-e2e", "--test", "stall"]);
+    command.args(["--locked", "--", "--nocapture"]).env("DRAY_STALL_OUT", out);
     command.env("DRAY_BIN", product).env("PATH", machine::path());
     run::step(&mut command)
 }

@@ -7,7 +7,7 @@ use std::process::Command;
 use anyhow::{Context as _, Result, bail};
 
 use crate::args::Args;
-use crate::{machine, run};
+use crate::{engines, machine, run};
 
 pub(crate) fn run(mut args: Args) -> Result<()> {
     let quick = args.flag("--quick");
@@ -23,6 +23,10 @@ pub(crate) fn run(mut args: Args) -> Result<()> {
         runner.args(["--exclude", "dray-e2e"]);
     } else {
         runner.env("DRAY_BIN", build_product()?);
+        match engines::build() {
+            Ok(program) => drop(runner.env("DRAY_ENGINES", program)),
+            Err(error) => println!("other engines are not tested: {error:#}"),
+        }
     }
     runner.env("DRAY_SKIPS", &skips.file).env("PATH", machine::path());
     let (tests, lines) = run::step_keeping(&mut runner, is_closing);

@@ -72,9 +72,12 @@ fn no_file_is_dead() -> Result<(), Findings> {
     let read = |file: &str| files.iter().any(|known| known == file).then(|| repo::read(file));
     let metadata = workspace::metadata().unwrap();
     let packages = metadata.workspace_packages();
-    let folders: Vec<String> =
-        packages.iter().map(|package| format!("{}/", workspace::folder(package))).collect();
-    for (package, folder) in packages.iter().zip(&folders) {
+    // Also of crates that are workspaces of their own.
+    let manifests = repo::files_ending(&["/Cargo.toml"]);
+    let folders: Vec<&str> =
+        manifests.iter().filter_map(|path| path.strip_suffix("Cargo.toml")).collect();
+    for package in packages {
+        let folder = format!("{}/", workspace::folder(package));
         let mut seen = BTreeSet::new();
         for target in &package.targets {
             let root = workspace::relative(target.src_path.as_str());
@@ -82,9 +85,8 @@ fn no_file_is_dead() -> Result<(), Findings> {
             reach(root, &children, &read, &mut seen);
         }
         // A file belongs to the innermost crate around it.
-        let inner = |file: &str| {
-            folders.iter().any(|it| it.len() > folder.len() && file.starts_with(it.as_str()))
-        };
+        let inner =
+            |file: &str| folders.iter().any(|it| it.len() > folder.len() && file.starts_with(it));
         for file in files.iter().filter(|it| it.starts_with(folder.as_str()) && !inner(it)) {
             if !seen.contains(file) {
                 findings.add(file, 1, "declare it in its parent, or remove it");

@@ -1,0 +1,62 @@
+//! Threads with plain reads and writes, as many as requests are to be under way.
+
+use std::os::unix::fs::FileExt as _;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::thread;
+
+use anyhow::{Context as _, Result};
+use dray_io::Aligned;
+
+use crate::work::{Copy, Reads, moved};
+
+pub(crate) fn read(reads: &Reads) -> Result<()> {
+    let file = reads.open()?;
+    shared(
+        reads.depth,
+        reads.count,
+        |buffer, number| {
+            let at = reads.place(number);
+            let bytes = file.read_at(&mut buffer[..reads.block as usize], at).context("read")?;
+            moved("read", at, bytes, reads.block)
+        },
+        reads.block,
+    )
+}
+
+pub(crate) fn copy(copy: &Copy) -> Result<()> {
+    let (source, target) = copy.open()?;
+    shared(
+        copy.depth,
+        copy.blocks,
+        |buffer, number| {
+            let (at, buffer) = (copy.place(number), &mut buffer[..copy.block as usize]);
+            moved("read", at, source.read_at(buffer, at).context("read")?, copy.block)?;
+            moved("write", at, target.write_at(buffer, at).context("write")?, copy.block)
+        },
+        copy.block,
+    )
+}
+
+/// Numbers below `count`, each done once by one of `threads`.
+fn shared(
+    threads: u32,
+    count: u64,
+    work: impl Fn(&mut [u8], u64) -> Result<()> + Sync,
+    block: u32,
+) -> Result<()> {
+    let next = AtomicU64::new(0);
+    let one = || {
+        let mut buffer = Aligned::new(block as usize);
+        loop {
+            let number = next.fetch_add(1, Ordering::Relaxed);
+            if number >= count {
+                return Ok(());
+            }
+            work(&mut buffer, number)?;
+        }
+    };
+    thread::scope(|scope| {
+        let all: Vec<_> = (0..threads).map(|_| scope.spawn(one)).collect();
+        all.into_iter().try_for_each(|it| it.join().expect("no thread panics"))
+    })
+}
