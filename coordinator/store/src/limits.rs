@@ -20,8 +20,9 @@ mod etcd {
     /// election among its members.
     pub const LEAD: Duration = Duration::from_secs(3);
 
-    /// So often the lead is prolonged in its length: two attempts may fail.
-    pub(crate) const RENEWALS: u32 = 4;
+    /// So often the lead is prolonged in its length: an election of etcd's own takes up to 2 s, and
+    /// the last renewal before it is to be younger than what remains of nine tenths of the lead.
+    pub(crate) const RENEWALS: u32 = 6;
 
     /// A node that could not begin to coordinate lets the others try before it does again.
     pub(crate) const STAY_AWAY: Duration = Duration::from_secs(5);
@@ -49,9 +50,17 @@ mod etcd {
     /// this is small beside etcd's usual quota of 2 GiB.
     pub(crate) const ETCD_COMPACT_BYTES: usize = 64 << 20;
 
-    /// For one member to answer about the journal. etcd gives up a transaction after 7 s, of which
-    /// 5 s are for the disks; a member that is gone is noticed sooner, by pings.
-    pub(crate) const ETCD_PATIENCE: Duration = Duration::from_secs(5);
+    /// A member that has not answered within this part of the lead is not waited for alone: where
+    /// etcd's own leader is gone, what it was asked through another is lost without a word.
+    pub(crate) const ASK_AGAIN: u32 = 12;
+
+    /// The same about the journal. Longer than a flush takes, as what is asked again is written
+    /// again, if only to be refused.
+    pub(crate) const ETCD_AGAIN: Duration = Duration::from_secs(1);
+
+    /// For the members to answer about the journal. etcd gives up a transaction after 7 s, of which
+    /// 5 s are for the disks.
+    pub(crate) const ETCD_PATIENCE: Duration = Duration::from_secs(15);
 
     /// For a connection to a member, which is on the same network.
     pub(crate) const ETCD_CONNECT: Duration = Duration::from_millis(500);

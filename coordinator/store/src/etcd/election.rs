@@ -8,9 +8,9 @@ use tokio::sync::{mpsc, watch};
 use tokio::time::{sleep, sleep_until, timeout};
 
 use super::EtcdSetup;
-use super::members::Members;
+use super::members::{Members, Pace};
 use crate::error::{Error, Result};
-use crate::limits::{ELECT_AGAIN, LOOK_AGAIN, RENEWALS, STAY_AWAY};
+use crate::limits::{ASK_AGAIN, ELECT_AGAIN, LOOK_AGAIN, RENEWALS, STAY_AWAY};
 
 /// Who leads, as far as this process knows.
 #[derive(Debug, Clone)]
@@ -56,7 +56,8 @@ impl Election {
         let (words, heard) = mpsc::unbounded_channel();
         let mut builder = tokio::runtime::Builder::new_current_thread();
         let runtime = builder.enable_all().build().map_err(Error::Runtime)?;
-        let members = runtime.block_on(Members::new(&setup, setup.lead / RENEWALS))?;
+        let pace = Pace { again: setup.lead / ASK_AGAIN, patience: setup.lead * 3 / 4 };
+        let members = runtime.block_on(Members::new(&setup, pace))?;
         let race = Race {
             setup,
             candidate,

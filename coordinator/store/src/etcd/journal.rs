@@ -8,11 +8,11 @@ use tokio::runtime::Runtime;
 
 use super::EtcdSetup;
 use super::head::{self, NotAHead};
-use super::members::Members;
+use super::members::{Members, Pace};
 use crate::error::{Error, Result};
 use crate::frame;
-use crate::limits::{ETCD_COMPACT_BYTES, ETCD_MESSAGE_BYTES, ETCD_PAGE_BLOCKS, ETCD_PATIENCE};
-use crate::limits::{ETCD_TXN_BLOCKS, ETCD_TXN_BYTES};
+use crate::limits::{ETCD_AGAIN, ETCD_COMPACT_BYTES, ETCD_MESSAGE_BYTES, ETCD_PAGE_BLOCKS};
+use crate::limits::{ETCD_PATIENCE, ETCD_TXN_BLOCKS, ETCD_TXN_BYTES};
 use crate::span::Span;
 use crate::store::{Block, Store};
 
@@ -55,7 +55,8 @@ impl Etcd {
     pub fn open(setup: EtcdSetup, epoch: u64) -> Result<Self> {
         let mut builder = tokio::runtime::Builder::new_current_thread();
         let runtime = builder.enable_all().build().map_err(Error::Runtime)?;
-        let members = runtime.block_on(Members::new(&setup, ETCD_PATIENCE))?;
+        let pace = Pace { again: ETCD_AGAIN, patience: ETCD_PATIENCE };
+        let members = runtime.block_on(Members::new(&setup, pace))?;
         let (span, revision, known, written) = (Span::EMPTY, 0, false, 0);
         let mut store = Self { setup, members, epoch, span, revision, known, written, runtime };
         store.look()?;

@@ -102,11 +102,16 @@ impl Scene {
                 let other = view.coordinator().is_some_and(|it| it != coordinator);
                 other && view.done() + view.orders_without(&victim) > 0
             }
-            Fault::Member => view.done() > at.done(),
+            // A coordinator counts anew.
+            Fault::Member if view.coordinator() == at.coordinator() => view.done() > at.done(),
+            Fault::Member => view.done() > 0,
             _ => view.coordinator().is_some() && view.node(&victim).is_none(),
         };
         self.until(rest[0], "the work goes on", goes_on);
         let took = began.elapsed();
+        if took > fault.allowed() {
+            println!("{fault}: {took:?}, {member} {victim}: {:#?}", self.logs());
+        }
         self.mend(fault, &victim, member, began);
         self.until(rest[1], "all nodes again", whole);
         for load in loads {
