@@ -5,6 +5,8 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use dray_e2e::{Cluster, NODES, Rng, Signal, Sizes, Snapshot, content};
+use serde_json::Value;
+
 use dray_store::local::{LocalEtcd, Place};
 
 use crate::fault::Fault;
@@ -121,6 +123,20 @@ impl Scene {
         took
     }
 
+    /// As the coordinator says, which may change meanwhile.
+    #[track_caller]
+    fn open_requests(&self, from: &str) -> Value {
+        let until = Instant::now() + PATIENCE;
+        loop {
+            let output = self.cluster.dray(from, &["request", "list", "--open"]);
+            if output.code == Some(0) {
+                return output.json();
+            }
+            assert!(Instant::now() < until, "{output:?} {:#?}", self.logs());
+            std::thread::sleep(LOOK);
+        }
+    }
+
     fn inflict(&mut self, fault: Fault, victim: &str, member: usize) {
         match fault {
             Fault::Worker | Fault::Coordinator => self.cluster.daemons.kill(victim),
@@ -149,7 +165,7 @@ impl Scene {
         for (tree, before) in &self.trees {
             before.assert_same(&Snapshot::take(tree));
         }
-        let open = self.cluster.dray(from, &["request", "list", "--open"]).expect(0).json();
+        let open = self.open_requests(from);
         assert_eq!(open["requests"].as_array().map(Vec::len), Some(0), "{open}");
         let epochs = NODES.map(|node| leads(&self.cluster.log(node)));
         let leading = epochs.iter().filter(|(_, leads)| *leads).count();
