@@ -8,20 +8,24 @@ use dray_wire::FileHandle;
 
 use crate::config::Follow;
 
-/// Bytes that are restored ahead at first, and at most: at some GiB/s a tenth of a second, which is
-/// long beside what each restore costs by itself.
-const FIRST: u64 = 16 << 20;
-const MOST: u64 = 128 << 20;
+/// Bytes that are restored ahead at least and at most; between these as many as somebody has read in
+/// one go, so that no more is restored for nothing. Where he is while he reads what is there is not
+/// known, so it has to be much if the next is to be restored meanwhile.
+const LEAST: u64 = 16 << 20;
+const MOST: u64 = 1 << 30;
+/// Bytes of each of the restores that this is cut into: at some GiB/s a twentieth of a second, which
+/// is long beside what one costs by itself, and short for a reader who waits for its end.
+const PART: u64 = 64 << 20;
 /// Files that are remembered. Readers of more at once are taken for those who read at random.
 const FILES: usize = 4096;
 
 /// Where a reader is expected next.
 #[derive(Debug, Clone, Copy)]
 struct Place {
-    /// What was restored last, or is being restored.
-    last: Range,
-    /// Bytes to restore ahead next.
-    ahead: u64,
+    /// Where he began.
+    began: u64,
+    /// From where he waited last to the end of what was ordered for him.
+    ordered: Range,
 }
 
 /// What readers have done.
@@ -33,8 +37,8 @@ pub(crate) struct Ahead(HashMap<FileHandle, Place>);
 pub(crate) struct Plan {
     /// The reader waits for this.
     pub(crate) now: Range,
-    /// He will want this.
-    pub(crate) then: Option<Range>,
+    /// He will want these, one after the other.
+    pub(crate) then: Vec<Range>,
 }
 
 impl Ahead {
@@ -49,33 +53,31 @@ impl Ahead {
         let size = size.max(wanted.end);
         let whole = Range::new(0, size);
         if size <= SMALL_FILE {
-            return Plan { now: whole, then: None };
+            return Plan { now: whole, then: Vec::new() };
         }
         match follow {
-            Follow::Range => return Plan { now: wanted, then: None },
+            Follow::Range => return Plan { now: wanted, then: Vec::new() },
             // Whoever orders it again is told when the first order is done.
-            Follow::Whole => return Plan { now: wanted, then: Some(whole) },
+            Follow::Whole => return Plan { now: wanted, then: vec![whole] },
             Follow::Readahead => {}
         }
-        let old = self.0.get(&file).copied();
-        let goes_on = |place: Place| {
-            let expected = Range::new(place.last.start, place.last.end.saturating_add(1));
-            expected.intersect(wanted).is_some()
-        };
-        let old = old.filter(|place| goes_on(*place));
+        let expected =
+            |place: &Place| (place.ordered.start..=place.ordered.end).contains(&wanted.start);
+        let old = self.0.get(&file).copied().filter(expected);
         if old.is_none() && wanted.start > 0 {
-            self.note(file, Place { last: wanted, ahead: FIRST });
-            return Plan { now: wanted, then: None };
+            self.note(file, Place { began: wanted.start, ordered: wanted });
+            return Plan { now: wanted, then: Vec::new() };
         }
-        // What is wanted may lie within what is on its way already.
-        let start = old.map_or(0, |place| place.last.end.max(wanted.start));
         let least = wanted.end.max(wanted.start.saturating_add(RECALL_INLINE));
         let now = Range::new(wanted.start, least.min(size));
-        let ahead = old.map_or(FIRST, |place| place.ahead);
-        let from = start.max(now.end);
-        let then = Range::new(from, from.saturating_add(ahead).min(size.max(from)));
-        self.note(file, Place { last: then, ahead: (2 * ahead).min(MOST) });
-        Plan { now, then: (!then.is_empty()).then_some(then) }
+        let Place { began, ordered } = old.unwrap_or(Place { began: 0, ordered: now });
+        let ahead = (now.end - began).clamp(LEAST, MOST);
+        // What is wanted may lie within what is on its way already.
+        let from = ordered.end.max(now.end);
+        let end = now.end.saturating_add(ahead).min(size).max(from);
+        self.note(file, Place { began, ordered: Range::new(now.start, end) });
+        let parts = (from..end).step_by(PART as usize);
+        Plan { now, then: parts.map(|at| Range::new(at, (at + PART).min(end))).collect() }
     }
 
     fn note(&mut self, file: FileHandle, place: Place) {
@@ -96,25 +98,34 @@ mod tests {
         FileHandle { inode, ..FileHandle::default() }
     }
 
-    #[test]
-    fn who_reads_on_gets_more_and_more_ahead() {
+    /// Reads from front to back; so much is restored while he reads so much. The lengths of what
+    /// was ordered ahead.
+    fn read_on(restored: u64) -> Vec<u64> {
         let mut ahead = Ahead::default();
-        let mut at = 0;
-        let mut had = 0;
-        let mut lengths = Vec::new();
+        let (mut at, mut end, mut lengths) = (0, 0, Vec::new());
         while at < SIZE {
             let plan = ahead.plan(Follow::Readahead, file(1), Range::new(at, at + 131_072), SIZE);
             assert!(plan.now.start == at && plan.now.len() >= 131_072);
-            let then = plan.then.unwrap_or(Range::new(plan.now.end, plan.now.end));
-            // Nothing is left out.
-            assert!(then.start <= plan.now.end.max(had), "{plan:?} {had}");
-            assert!(then.end <= SIZE);
-            had = had.max(then.end).max(plan.now.end);
-            lengths.push(then.len());
-            at = had;
+            end = end.max(plan.now.end);
+            let before = end;
+            for part in &plan.then {
+                assert!(part.start == end && !part.is_empty() && part.len() <= PART, "{plan:?}");
+                end = part.end;
+            }
+            assert!(end <= SIZE && end - plan.now.end <= LEAST.max(plan.now.end), "{plan:?}");
+            lengths.push(end - before);
+            at = end.min(at + restored);
         }
-        assert!(lengths.len() < 14, "{lengths:?}");
-        assert!(lengths.contains(&MOST));
+        lengths
+    }
+
+    #[test]
+    fn who_reads_on_gets_more_and_more_ahead() {
+        let lengths = read_on(u64::MAX / 2);
+        assert!(lengths.len() < 10 && lengths.iter().any(|it| *it > 400 << 20), "{lengths:?}");
+        // A reader who waits again and again gets no more for it.
+        assert!(read_on(PART).len() > 15);
+        read_on(1 << 20);
     }
 
     #[test]
@@ -124,7 +135,7 @@ mod tests {
             let wanted = Range::new(at, at + 65_536);
             assert_eq!(
                 ahead.plan(Follow::Readahead, file(1), wanted, SIZE),
-                Plan { now: wanted, then: None }
+                Plan { now: wanted, then: Vec::new() }
             );
         }
     }
@@ -133,7 +144,7 @@ mod tests {
     fn the_rest_follows_if_it_is_to() {
         let (mut ahead, now) = (Ahead::default(), Range::new(50 << 20, 51 << 20));
         let whole = Range::new(0, SIZE);
-        for (follow, then) in [(Follow::Whole, Some(whole)), (Follow::Range, None)] {
+        for (follow, then) in [(Follow::Whole, vec![whole]), (Follow::Range, Vec::new())] {
             assert_eq!(ahead.plan(follow, file(1), now, SIZE), Plan { now, then });
         }
     }
@@ -142,7 +153,7 @@ mod tests {
     fn a_small_file_is_had_at_once() {
         let mut ahead = Ahead::default();
         let plan = ahead.plan(Follow::Readahead, file(1), Range::new(8192, 12_288), 100_000);
-        assert_eq!(plan, Plan { now: Range::new(0, 100_000), then: None });
+        assert_eq!(plan, Plan { now: Range::new(0, 100_000), then: Vec::new() });
         for inode in 0..10_000 {
             ahead.plan(Follow::Readahead, file(inode), Range::new(4096, 8192), SIZE);
         }

@@ -155,10 +155,10 @@ async fn fetch(
                     let follow = places.follow(event.handle.file_system);
                     ahead.plan(follow, event.handle, wanted, size)
                 }
-                _ => Plan { now: wanted, then: None },
+                _ => Plan { now: wanted, then: Vec::new() },
             };
             now.push(item_of(event, plan.now));
-            then.extend(plan.then.map(|range| item_of(event, range)));
+            then.extend(plan.then.into_iter().map(|range| item_of(event, range)));
         }
         let submitted = client.submit(session, Class::BLOCKED, Verb::RESTORE, now).await;
         if !then.is_empty() {
