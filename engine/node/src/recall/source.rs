@@ -26,6 +26,11 @@ const AGAIN: Duration = Duration::from_millis(100);
 const CUT: Duration = Duration::from_secs(10);
 /// Between two looks whether it has.
 const LOOK: Duration = Duration::from_millis(2);
+/// For a program to come to rest that has begun to wait: it is asked about before it does, and on a
+/// busy machine it may lose its processor in between. Doubles up to `LOOK`.
+const RESTS: Duration = Duration::from_micros(50);
+/// Looks whether it has; some 200 ms.
+const RESTS_LOOKS: u32 = 100;
 /// How often an event is raised for a file that is no further afterwards.
 const TRIES: u32 = 3;
 
@@ -53,7 +58,9 @@ impl Waiting {
         let Doing::Cutting(_) = self.doing else { return };
         tokio::spawn(async move {
             let until = Instant::now() + CUT;
-            while doing(self.thread) == self.doing && Instant::now() < until {
+            // One that runs may be in it still.
+            let cuts = || doing(self.thread).is_none_or(|now| now == self.doing);
+            while cuts() && Instant::now() < until {
                 tokio::time::sleep(LOOK).await;
             }
         });
@@ -69,6 +76,8 @@ struct Raised {
 struct Source {
     files: LinuxFiles,
     by_file: HashMap<Handle, Raised>,
+    /// Accesses of which it is not known yet what they are.
+    unclear: JoinSet<(Heard, Doing)>,
     raising: JoinSet<(Handle, Result<(), Errno>)>,
     clients: watch::Receiver<Option<Client>>,
     last_token: u64,
@@ -86,6 +95,7 @@ pub(crate) async fn serve(
     let mut source = Source {
         files,
         by_file: HashMap::new(),
+        unclear: JoinSet::new(),
         raising: JoinSet::new(),
         clients,
         last_token: first_token(),
@@ -94,8 +104,12 @@ pub(crate) async fn serve(
         tokio::select! {
             heard = accesses.recv() => {
                 let Some(heard) = heard else { break };
-                source.heard(heard);
+                match doing(heard.served.thread) {
+                    Some(doing) => source.heard(heard, doing),
+                    None => drop(source.unclear.spawn(clear(heard))),
+                }
             }
+            Some(Ok((heard, doing))) = source.unclear.join_next() => source.heard(heard, doing),
             Some(Ok((handle, answer))) = source.raising.join_next() => {
                 source.answered(handle, answer);
             }
@@ -103,6 +117,20 @@ pub(crate) async fn serve(
         }
     }
     connected.abort();
+}
+
+/// Waits until an access rests, and with it what it is.
+async fn clear(heard: Heard) -> (Heard, Doing) {
+    let mut pause = RESTS;
+    for _ in 0..RESTS_LOOKS {
+        tokio::time::sleep(pause).await;
+        if let Some(doing) = doing(heard.served.thread) {
+            return (heard, doing);
+        }
+        pause = (pause * 2).min(LOOK);
+    }
+    // Whatever it is, with all of the file it can go on.
+    (heard, Doing::Else)
 }
 
 /// Tokens of this process are not those of one before it: what that one had raised may still be
@@ -130,13 +158,13 @@ async fn connect(way: Way, to: watch::Sender<Option<Client>>) {
 }
 
 impl Source {
-    fn heard(&mut self, Heard { served, server }: Heard) {
+    fn heard(&mut self, Heard { served, server }: Heard, doing: Doing) {
         let waiting = Waiting {
             id: served.id,
             thread: served.thread,
             server,
             file: LinuxFile::adopt(served.file),
-            doing: doing(served.thread),
+            doing,
             accessed: served.range,
             tries: 0,
         };
