@@ -8,13 +8,13 @@ use dray_wire::FileHandle;
 
 use crate::config::Follow;
 
-/// Bytes that are restored ahead at least and at most; between these as many as somebody has read in
-/// one go, so that no more is restored for nothing. Where he is while he reads what is there is not
-/// known, so it has to be much if the next is to be restored meanwhile.
+/// Bytes that are restored ahead at least and at most; between these as many as somebody has read
+/// in one go, so that no more is restored for nothing. Where he is while he reads what is there is
+/// not known, so it has to be much if the next is to be restored meanwhile.
 const LEAST: u64 = 16 << 20;
 const MOST: u64 = 1 << 30;
-/// Bytes of each of the restores that this is cut into: at some GiB/s a twentieth of a second, which
-/// is long beside what one costs by itself, and short for a reader who waits for its end.
+/// Bytes of each of the restores that this is cut into: at some GiB/s a twentieth of a second,
+/// which is long beside what one costs by itself, and short for a reader who waits for its end.
 const PART: u64 = 64 << 20;
 /// Files that are remembered. Readers of more at once are taken for those who read at random.
 const FILES: usize = 4096;
