@@ -343,6 +343,11 @@ impl<F> Drop for Uring<F> {
                 self.slots.end(Slot(u32::try_from(entry.user_data()).unwrap_or(u32::MAX)));
             }
         }
+        if self.fixed_files {
+            // Closing the ring would leave this to a worker of the kernel: whoever opens a device
+            // for himself (`O_EXCL`) after this process found it busy for a moment.
+            let _ = self.ring.submitter().unregister_files();
+        }
         // SAFETY: not used again; nothing is under way, so the kernel has let go of the arena.
         unsafe { ManuallyDrop::drop(&mut self.ring) };
         // SAFETY: not used again, and the ring that knew it is gone.

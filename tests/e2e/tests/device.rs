@@ -200,6 +200,19 @@ fn a_device_that_fails_ends_the_run_with_what_was_measured() {
     assert!(json["jobs"][0]["error"].as_i64().unwrap() > 0);
 }
 
+/// Writes to a device want it for themselves, also right after a run that had it.
+#[test]
+fn a_device_is_free_when_a_run_has_ended() {
+    if !need_root("a_device_is_free_when_a_run_has_ended") {
+        return;
+    }
+    let place = Place::bare();
+    let lun = LoopDevice::new(&place.path().join("lun"), 16 * MIB);
+    for _ in 0..10 {
+        device(&lun.path, "--rw randwrite --iodepth 32 --number_ios 100").expect(0);
+    }
+}
+
 #[test]
 fn a_verification_sees_damage_and_lost_writes() {
     let place = Place::bare();

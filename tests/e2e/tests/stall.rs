@@ -7,16 +7,14 @@
 
 use std::ffi::OsStr;
 use std::fs::{self, File};
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::thread::sleep;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use dray_e2e::{
     LoopDevice, Mount, Output, Place, Tmpfs, binary, command, have, need_root, need_tool, tool,
 };
-use rustix::fs::OFlags;
 use serde_json::Value;
 
 const MIB: u64 = 1 << 20;
@@ -47,19 +45,6 @@ impl Stage {
         Self { device, mount, _memory: memory, place }
     }
 
-    /// Waits until nobody has the device: what a ring has open is closed by the kernel a moment
-    /// after its process has ended.
-    #[track_caller]
-    fn free(&self) {
-        let until = Instant::now() + Duration::from_secs(10);
-        let mut options = File::options();
-        options.read(true).custom_flags(OFlags::EXCL.bits().cast_signed());
-        while let Err(error) = options.open(&self.device.path) {
-            assert!(Instant::now() < until, "{error}");
-            sleep(Duration::from_millis(10));
-        }
-    }
-
     fn dray(&self, words: &[&str]) -> Command {
         let mut run = command(binary());
         run.args(["bench", "device", "--json", "--rw", "randwrite", DEPTH]).args(words);
@@ -69,7 +54,6 @@ impl Stage {
 
     /// Runs to the end, what it prints into a file of this name, the device stalled in the middle.
     fn stalled(&self, mut run: Command, name: &str) -> (PathBuf, Value) {
-        self.free();
         let path = self.place.path().join(name);
         let mut child = run.stdout(File::create(&path).unwrap()).spawn().unwrap();
         sleep(Duration::from_secs(SECONDS / 2));
