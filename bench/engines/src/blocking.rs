@@ -11,38 +11,27 @@ use crate::work::{Copy, Reads, moved};
 
 pub(crate) fn read(reads: &Reads) -> Result<()> {
     let file = reads.open()?;
-    shared(
-        reads.depth,
-        reads.count,
-        |buffer, number| {
-            let at = reads.place(number);
-            let bytes = file.read_at(&mut buffer[..reads.block as usize], at).context("read")?;
-            moved("read", at, bytes, reads.block)
-        },
-        reads.block,
-    )
+    shared(reads.depth, reads.count, reads.block, |buffer, number| {
+        let at = reads.place(number);
+        moved("read", at, file.read_at(buffer, at).context("read")?, reads.block)
+    })
 }
 
 pub(crate) fn copy(copy: &Copy) -> Result<()> {
     let (source, target) = copy.open()?;
-    shared(
-        copy.depth,
-        copy.blocks,
-        |buffer, number| {
-            let (at, buffer) = (copy.place(number), &mut buffer[..copy.block as usize]);
-            moved("read", at, source.read_at(buffer, at).context("read")?, copy.block)?;
-            moved("write", at, target.write_at(buffer, at).context("write")?, copy.block)
-        },
-        copy.block,
-    )
+    shared(copy.depth, copy.blocks, copy.block, |buffer, number| {
+        let at = copy.place(number);
+        moved("read", at, source.read_at(buffer, at).context("read")?, copy.block)?;
+        moved("write", at, target.write_at(buffer, at).context("write")?, copy.block)
+    })
 }
 
-/// Numbers below `count`, each done once by one of `threads`.
+/// Numbers below `count`, each done once by one of `threads` with a buffer of `block` bytes.
 fn shared(
     threads: u32,
     count: u64,
-    work: impl Fn(&mut [u8], u64) -> Result<()> + Sync,
     block: u32,
+    work: impl Fn(&mut [u8], u64) -> Result<()> + Sync,
 ) -> Result<()> {
     let next = AtomicU64::new(0);
     let one = || {
@@ -52,7 +41,7 @@ fn shared(
             if number >= count {
                 return Ok(());
             }
-            work(&mut buffer, number)?;
+            work(&mut buffer[..block as usize], number)?;
         }
     };
     thread::scope(|scope| {

@@ -23,13 +23,15 @@ pub(crate) fn read(reads: &Reads) -> Result<()> {
     let file = reads.open()?;
     let fixed = ring.attach(&file)?;
     let mut free: Vec<u32> = (0..reads.depth).collect();
+    let mut places = vec![0; reads.depth as usize];
     let mut done = Vec::with_capacity(reads.depth as usize);
     let mut next = 0;
     loop {
         while next < reads.count
             && let Some(slot) = free.pop()
         {
-            ring.read(fixed, reads.place(next), Slot(slot), 0, reads.block);
+            places[slot as usize] = reads.place(next);
+            ring.read(fixed, places[slot as usize], Slot(slot), 0, reads.block);
             next += 1;
         }
         if free.len() == reads.depth as usize {
@@ -37,7 +39,7 @@ pub(crate) fn read(reads: &Reads) -> Result<()> {
         }
         ring.wait_for(1, None, &mut done)?;
         for Completion { slot, result } in done.drain(..) {
-            moved("read", 0, result.context("read")? as usize, reads.block)?;
+            moved("read", places[slot.0 as usize], result.context("read")? as usize, reads.block)?;
             free.push(slot.0);
         }
     }

@@ -19,14 +19,8 @@ pub(crate) fn run(mut args: Args) -> Result<()> {
     }
     let product = test::build_product()?;
     let mut command = run::cargo(["test", "--release", "-p", "dray-e2e", "--test", "failover"]);
-    command.args([
-        "--features",
-        "dray-e2e/etcd",
-        "--locked",
-        "--",
-        "--nocapture",
-        "whatever_fails",
-    ]);
+    command.args(["--features", "dray-e2e/etcd", "--locked"]);
+    command.args(["--", "--nocapture", "whatever_fails"]);
     command.env("DRAY_FAILOVER_ROUNDS", rounds.to_string());
     if let Some(out) = out {
         // The test runs in a folder of its own.
