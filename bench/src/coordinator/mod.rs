@@ -95,11 +95,9 @@ fn rounds(options: &CoordinatorOptions, pins: &Pins, lengths: &[u32]) -> Result<
     for round in 1..=options.rounds {
         runs.push(rate::round(options, pins).with_context(|| format!("round {round}"))?);
         interrupt::check()?;
-        for (length, found) in lengths.iter().zip(&mut at) {
-            let what = || format!("round {round}, {length} queued");
-            found.push(queue::at_length(options, pins, *length).with_context(what)?);
-            interrupt::check()?;
-        }
+        let found = queue::at_lengths(options, pins, lengths);
+        let found = found.with_context(|| format!("round {round}"))?;
+        at.iter_mut().zip(found).for_each(|(at, found)| at.push(found));
     }
     Ok((runs, at))
 }
@@ -122,8 +120,9 @@ fn conditions(options: &CoordinatorOptions, pins: &Pins, load: &str) -> Vec<Stri
          ticks"
             .to_owned(),
         "submit: from the first byte of one submission written to its answer read, at a length \
-         that stays: no node is there, and what was submitted is cancelled before the next; p50 \
-         and p99 are medians over the rounds, max of all"
+         that stays: no node is there, and what was submitted is cancelled before the next; the \
+         coordinators with the lengths are there at once and asked in turn; p50 and p99 are \
+         medians over the rounds, max of all"
             .to_owned(),
         "bytes per queued request: growth of the resident memory of the process, measured before \
          all else, with both ends' buffers grown already"

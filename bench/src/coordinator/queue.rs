@@ -1,5 +1,5 @@
-//! What submitting, cancelling and listing cost at a length of the queue. No node is there, so
-//! the length stays.
+//! What submitting, cancelling and listing cost at lengths of the queue. No node is there, so the
+//! lengths stay.
 
 use std::time::{Duration, Instant};
 
@@ -13,6 +13,7 @@ use super::process;
 use super::quantiles::{Quantiles, Times};
 use super::stage::{Control, Stage, accepted};
 use super::work::Work;
+use crate::interrupt;
 
 /// Submissions timed at each length in each round: enough for the hundredth of them.
 const SUBMISSIONS: u32 = 500;
@@ -36,40 +37,83 @@ pub(super) struct AtLength {
     pub(super) restart: Option<f64>,
 }
 
-/// Measures at one length.
-pub(super) fn at_length(
+/// Measures at each of these lengths, each in a coordinator of its own. Submissions to them are
+/// made in turn: a disk that is slower after a gigabyte has been written, as filling the longest
+/// does, is slower for all of them.
+pub(super) fn at_lengths(
     options: &CoordinatorOptions,
     pins: &Pins,
+    lengths: &[u32],
+) -> Result<Vec<AtLength>> {
+    let mut queues = Vec::new();
+    for length in lengths {
+        let queue = Queue::fill(options, pins, *length);
+        queues.push(queue.with_context(|| format!("queue {length}"))?);
+    }
+    let enqueued = enqueue(&mut queues, options.batch)?;
+    let mut found = Vec::new();
+    for (queue, enqueue) in queues.into_iter().zip(enqueued) {
+        let length = queue.length;
+        let at = queue.finish(options, pins, enqueue);
+        found.push(at.with_context(|| format!("{length} queued"))?);
+        interrupt::check()?;
+    }
+    Ok(found)
+}
+
+/// A coordinator with a queue.
+struct Queue {
     length: u32,
-) -> Result<AtLength> {
-    let mut stage = Stage::start(pins, options)?;
-    let mut control = stage.client("queue")?;
-    let mut work = Work::new(control.session, 0, options.names).silent();
-    let (fill, some) = fill(&mut control, &mut work, length, options.batch)?;
-    let enqueue = enqueue(&mut control, &mut work, options.batch)?;
-    let list = if length > 0 { Some(list(&mut control)?) } else { None };
-    let cancel = cancel(&mut control, &mut work, some)?;
-    let mut restart = None;
-    if stage.is_durable() {
-        let before = control.queued()?;
-        let (again, time) = stage.restart(pins, &control, "queue")?;
-        control = again;
-        let after = control.queued()?;
-        ensure!(after == before, "{after} of {before} requests are left after a restart");
-        restart = Some(time.as_secs_f64());
+    stage: Stage,
+    control: Control,
+    work: Work,
+    /// Of the submissions that filled it.
+    fill: Option<Quantiles>,
+    /// Requests from all over the queue.
+    some: Vec<RequestId>,
+}
+
+impl Queue {
+    fn fill(options: &CoordinatorOptions, pins: &Pins, length: u32) -> Result<Self> {
+        let stage = Stage::start(pins, options)?;
+        let mut control = stage.client("queue")?;
+        let mut work = Work::new(control.session, 0, options.names).silent();
+        let (fill, some) = fill(&mut control, &mut work, length, options.batch)?;
+        Ok(Self { length, stage, control, work, fill, some })
     }
-    let mut drained = None;
-    if length > 0 {
-        let left = control.queued()?;
-        let began = Instant::now();
-        stage.join(options.nodes, Duration::ZERO)?;
-        while control.queued()? > 0 {
-            std::thread::sleep(LOOK);
+
+    /// Everything but submitting.
+    fn finish(
+        self,
+        options: &CoordinatorOptions,
+        pins: &Pins,
+        enqueue: Quantiles,
+    ) -> Result<AtLength> {
+        let Self { length, mut stage, mut control, mut work, fill, some } = self;
+        let list = if length > 0 { Some(list(&mut control)?) } else { None };
+        let cancel = cancel(&mut control, &mut work, some)?;
+        let mut restart = None;
+        if stage.is_durable() {
+            let before = control.queued()?;
+            let (again, time) = stage.restart(pins, &control, "queue")?;
+            control = again;
+            let after = control.queued()?;
+            ensure!(after == before, "{after} of {before} requests are left after a restart");
+            restart = Some(time.as_secs_f64());
         }
-        drained = Some(f64::from(left) / began.elapsed().as_secs_f64());
+        let mut drained = None;
+        if length > 0 {
+            let left = control.queued()?;
+            let began = Instant::now();
+            stage.join(options.nodes, Duration::ZERO)?;
+            while control.queued()? > 0 {
+                std::thread::sleep(LOOK);
+            }
+            drained = Some(f64::from(left) / began.elapsed().as_secs_f64());
+        }
+        stage.end()?;
+        Ok(AtLength { enqueue, fill, cancel, list, drain: drained, restart })
     }
-    stage.end()?;
-    Ok(AtLength { enqueue, fill, cancel, list, drain: drained, restart })
 }
 
 /// Resident memory that queued requests take, in bytes for each. To be asked before anything has
@@ -123,15 +167,18 @@ fn fill(
     Ok((times.quantiles(), some))
 }
 
-/// Submissions that are cancelled again, so that the queue keeps its length.
-fn enqueue(control: &mut Control, work: &mut Work, batch: u32) -> Result<Quantiles> {
-    let mut times = Times::default();
+/// Submissions that are cancelled again, so that each queue keeps its length; to one queue after
+/// the other.
+fn enqueue(queues: &mut [Queue], batch: u32) -> Result<Vec<Quantiles>> {
+    let mut times: Vec<_> = queues.iter().map(|_| Times::default()).collect();
     for _ in 0..SUBMISSIONS {
-        let (time, requests) = timed_submission(control, work, batch)?;
-        times.add(time);
-        control.cancel(requests)?;
+        for (Queue { control, work, .. }, times) in queues.iter_mut().zip(&mut times) {
+            let (time, requests) = timed_submission(control, work, batch)?;
+            times.add(time);
+            control.cancel(requests)?;
+        }
     }
-    times.quantiles().context("nothing was submitted")
+    times.into_iter().map(|it| it.quantiles().context("nothing was submitted")).collect()
 }
 
 /// Cancels requests one by one, from all over the queue if it has enough.

@@ -38,6 +38,17 @@ pub(crate) struct Way {
     pub(crate) info: String,
 }
 
+impl Way {
+    fn to(socket: &Path, info: String) -> Self {
+        let (address, options) = (Address::Unix(socket.to_owned()), Options::client("dray"));
+        Self { address, options, info }
+    }
+
+    pub(crate) async fn connect(&self) -> dray_client::Result<(Client, Pushed)> {
+        Client::attempt(&self.address, None, &self.options).await
+    }
+}
+
 fn runtime() -> Result<Runtime, Failure> {
     let mut builder = tokio::runtime::Builder::new_multi_thread();
     let runtime = builder.worker_threads(1).thread_name("client").enable_all().build();
@@ -57,57 +68,37 @@ fn daemon(config: &Config) -> Option<PathBuf> {
 }
 
 impl Door {
-    /// Connects to the daemon of this machine; `None` if none runs and none has to.
-    pub(crate) fn to_daemon(config: &Config) -> Result<Option<Self>, Failure> {
-        let Some(socket) = daemon(config) else { return Ok(None) };
-        match Self::connect(&socket, runtime()?) {
-            Ok(door) => Ok(Some(door)),
-            // A machine that is alone does without.
-            Err(_) if config.cluster.mode == Mode::Standalone => Ok(None),
-            Err(error) => Err(no_daemon(error, &socket)),
-        }
-    }
-
-    /// The same, with the session of a managed file system. A daemon that finds no coordinator at
-    /// the moment is waited for.
+    /// Connects to the daemon of this machine, with the session of a managed file system; `None` if
+    /// none runs and none has to. A daemon that finds no coordinator at the moment is waited for.
     pub(crate) fn to_session(
         config: &Config,
         file_system: &str,
         output: &Output,
     ) -> Result<Option<Self>, Failure> {
         let Some(socket) = daemon(config) else { return Ok(None) };
-        let (began, mut said) = (Instant::now(), false);
+        let standalone = config.cluster.mode == Mode::Standalone;
+        let patience = if standalone { Duration::ZERO } else { PATIENCE };
+        let (runtime, way) = (runtime()?, Way::to(&socket, dray_node::session_info(file_system)));
+        let began = Instant::now();
         loop {
-            let opened = Self::connect(&socket, runtime()?).and_then(|mut door| {
-                let found = door.use_session(file_system)?;
-                Ok((door, found))
+            let opened = patiently(patience, output, || {
+                runtime.block_on(async {
+                    let (client, pushed) = way.connect().await?;
+                    let session = client.find_session(SessionId::NONE, way.info.as_bytes()).await?;
+                    Ok((client, pushed, session))
+                })
             });
-            let (error, most) = match opened {
-                Ok((door, true)) => return Ok(Some(door)),
-                Ok((_, false)) => (no_session(file_system), SESSION),
-                Err(_) if config.cluster.mode == Mode::Standalone => return Ok(None),
-                Err(error) if is_no_daemon(&error) || !error.is_of_connection() => {
-                    return Err(no_daemon(error, &socket));
+            match opened {
+                Ok((client, pushed, Some(session))) => {
+                    let (pushed, way, hosted) = (Some(pushed), Some(way), None);
+                    return Ok(Some(Self { runtime, client, session, pushed, hosted, way }));
                 }
-                Err(error) => (no_daemon(error, &socket), PATIENCE),
-            };
-            if began.elapsed() > most {
-                return Err(error);
+                Ok(_) if began.elapsed() > SESSION => return Err(no_session(file_system)),
+                Ok(_) => std::thread::sleep(AGAIN),
+                Err(_) if standalone => return Ok(None),
+                Err(error) => return Err(no_daemon(error, &socket)),
             }
-            if !said && most == PATIENCE {
-                output.warn("no coordinator at the moment; trying to connect again");
-                said = true;
-            }
-            std::thread::sleep(AGAIN);
         }
-    }
-
-    fn connect(socket: &Path, runtime: Runtime) -> dray_client::Result<Self> {
-        let (address, options) = (Address::Unix(socket.to_owned()), Options::client("dray"));
-        let (client, pushed) = runtime.block_on(Client::connect(&address, None, &options))?;
-        let (session, pushed, hosted) = (SessionId::NONE, Some(pushed), None);
-        let way = Some(Way { address, options, info: String::new() });
-        Ok(Self { runtime, client, session, pushed, hosted, way })
     }
 
     /// Hosts coordinator and engine in this process.
@@ -125,24 +116,18 @@ impl Door {
         Ok(Self { runtime, client, session, pushed, hosted, way: None })
     }
 
-    /// Uses the daemon's session of a managed file system, if there is one.
-    fn use_session(&mut self, file_system: &str) -> dray_client::Result<bool> {
-        let info = dray_node::session_info(file_system);
-        let found = self.client.find_session(SessionId::NONE, info.as_bytes());
-        let found = self.runtime.block_on(found)?;
-        self.session = found.unwrap_or_default();
-        if let Some(way) = &mut self.way {
-            way.info = info;
-        }
-        Ok(found.is_some())
-    }
-
     /// Connects to the daemon of this machine, which has to run.
-    pub(crate) fn required(config: &Config) -> Result<Self, Failure> {
-        Self::to_daemon(config)?.ok_or_else(|| Failure {
-            advice: Some("start drayd; without it each command hosts a coordinator of its own"),
-            ..Failure::configuration(anyhow::anyhow!("no drayd runs on this machine"))
-        })
+    pub(crate) fn required(config: &Config, output: &Output) -> Result<Self, Failure> {
+        let Some(socket) = daemon(config) else { return Err(none_runs()) };
+        let (runtime, way) = (runtime()?, Way::to(&socket, String::new()));
+        match patiently(PATIENCE, output, || runtime.block_on(way.connect())) {
+            Ok((client, pushed)) => {
+                let (session, pushed, way) = (SessionId::NONE, Some(pushed), Some(way));
+                Ok(Self { runtime, client, session, pushed, hosted: None, way })
+            }
+            Err(_) if config.cluster.mode == Mode::Standalone => Err(none_runs()),
+            Err(error) => Err(no_daemon(error, &socket)),
+        }
     }
 
     /// Waits for an answer.
@@ -151,6 +136,31 @@ impl Door {
         asked: impl Future<Output = dray_client::Result<T>>,
     ) -> Result<T, Failure> {
         self.runtime.block_on(asked).map_err(refused)
+    }
+
+    /// Asks for what does no harm if it is asked for twice, and asks the next coordinator where
+    /// one went before it had answered.
+    pub(crate) fn ask<T>(
+        &mut self,
+        output: &Output,
+        asked: impl AsyncFn(&Client) -> dray_client::Result<T>,
+    ) -> Result<T, Failure> {
+        let answer = match self.runtime.block_on(asked(&self.client)) {
+            Err(error) if error.is_of_connection() => patiently(PATIENCE, output, || {
+                self.connect_again(&error)?;
+                self.runtime.block_on(asked(&self.client))
+            }),
+            answer => answer,
+        };
+        answer.map_err(refused)
+    }
+
+    /// What the connection ended with, where there is no way to another.
+    fn connect_again(&mut self, ended: &dray_client::Error) -> dray_client::Result<()> {
+        let way = self.way.as_ref().ok_or_else(|| ended.clone())?;
+        let (client, pushed) = self.runtime.block_on(way.connect())?;
+        (self.client, self.pushed) = (client, Some(pushed));
+        Ok(())
     }
 
     /// Ends what was hosted; its figures.
@@ -168,6 +178,38 @@ impl Door {
         };
         runtime.shutdown_timeout(Duration::from_secs(1));
         Ok(finished)
+    }
+}
+
+fn none_runs() -> Failure {
+    Failure {
+        advice: Some("start drayd; without it each command hosts a coordinator of its own"),
+        ..Failure::configuration(anyhow::anyhow!("no drayd runs on this machine"))
+    }
+}
+
+/// Tries for as long as it is a connection that fails, though there is a daemon: it finds no
+/// coordinator at the moment.
+fn patiently<T>(
+    patience: Duration,
+    output: &Output,
+    mut attempt: impl FnMut() -> dray_client::Result<T>,
+) -> dray_client::Result<T> {
+    let (began, mut said) = (Instant::now(), false);
+    loop {
+        match attempt() {
+            Err(error)
+                if error.is_of_connection()
+                    && !is_no_daemon(&error)
+                    && began.elapsed() < patience =>
+            {
+                if !std::mem::replace(&mut said, true) {
+                    output.warn("no coordinator at the moment; trying to connect again");
+                }
+                std::thread::sleep(AGAIN);
+            }
+            done => return done,
+        }
     }
 }
 

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use clap::{Args, Subcommand};
+use dray_client::Client;
 use dray_wire::messages::{FILE_SYSTEM, NodeInfo, RequestInfo, SESSION, SessionInfo, SetLimit};
 use dray_wire::{RequestId, SessionId};
 use serde_json::{Value, json};
@@ -64,8 +65,8 @@ pub(crate) enum RequestCommand {
     },
 }
 
-fn door(config: Option<&Path>) -> Result<Door, Failure> {
-    Door::required(&load(config)?)
+fn door(config: Option<&Path>, output: &Output) -> Result<Door, Failure> {
+    Door::required(&load(config)?, output)
 }
 
 fn done(output: &Output) -> Code {
@@ -78,11 +79,10 @@ pub(crate) fn session(
     config: Option<&Path>,
     output: &Output,
 ) -> Result<Code, Failure> {
-    let door = door(config)?;
-    let client = &door.client;
+    let mut door = door(config, output)?;
     match command {
         SessionCommand::List => {
-            let sessions = door.wait(client.sessions())?;
+            let sessions = door.ask(output, Client::sessions)?;
             for session in &sessions {
                 output.say(&session_text(session));
             }
@@ -90,23 +90,24 @@ pub(crate) fn session(
             output.result(&json!({ "sessions": list }));
         }
         SessionCommand::Create { info } => {
-            let session = door.wait(client.create_session(info.as_bytes()))?;
+            let session = door.wait(door.client.create_session(info.as_bytes()))?;
             output.say(&session.to_string());
             output.result(&json!({ "session": session.0 }));
         }
         SessionCommand::Destroy { session } => {
-            door.wait(client.destroy_session(SessionId(*session)))?;
+            door.wait(door.client.destroy_session(SessionId(*session)))?;
             done(output);
         }
         SessionCommand::Share { session, share } => {
-            door.wait(client.set_share(SessionId(*session), *share))?;
+            let session = SessionId(*session);
+            door.ask(output, async |it| it.set_share(session, *share).await)?;
             done(output);
         }
         SessionCommand::Limit { session, bytes_per_second } => {
             let (scope, session) = (SESSION, SessionId(*session));
             let bytes_per_second = *bytes_per_second;
             let limit = SetLimit { scope, session, bytes_per_second, ..SetLimit::default() };
-            door.wait(client.set_limit(limit))?;
+            door.ask(output, async |it| it.set_limit(limit.clone()).await)?;
             done(output);
         }
     }
@@ -138,10 +139,10 @@ pub(crate) fn node(
     config: Option<&Path>,
     output: &Output,
 ) -> Result<Code, Failure> {
-    let door = door(config)?;
+    let mut door = door(config, output)?;
     match command {
         NodeCommand::List => {
-            let nodes = door.wait(door.client.nodes())?;
+            let nodes = door.ask(output, Client::nodes)?;
             for node in &nodes {
                 output.say(&node_text(node));
             }
@@ -157,7 +158,7 @@ pub(crate) fn node(
             let file_system = stat.handle.file_system;
             let (scope, bytes_per_second) = (FILE_SYSTEM, *bytes_per_second);
             let limit = SetLimit { scope, file_system, bytes_per_second, ..SetLimit::default() };
-            door.wait(door.client.set_limit(limit))?;
+            door.ask(output, async |it| it.set_limit(limit.clone()).await)?;
             Ok(done(output))
         }
     }
@@ -196,24 +197,24 @@ pub(crate) fn request(
     config: Option<&Path>,
     output: &Output,
 ) -> Result<Code, Failure> {
-    let door = door(config)?;
+    let mut door = door(config, output)?;
     match command {
-        RequestCommand::List(arguments) => list(&door, arguments, output),
+        RequestCommand::List(arguments) => list(&mut door, arguments, output),
         RequestCommand::Show { request } => {
-            let info = door.wait(door.client.request(RequestId(*request)))?;
+            let info = door.ask(output, async |it| it.request(RequestId(*request)).await)?;
             output.say(&request_text(&info));
             output.result(&request_json(&info));
             Ok(Code::Done)
         }
-        RequestCommand::Cancel { requests } => cancel(&door, requests, output),
+        RequestCommand::Cancel { requests } => cancel(&mut door, requests, output),
     }
 }
 
-fn list(door: &Door, arguments: &ListArguments, output: &Output) -> Result<Code, Failure> {
+fn list(door: &mut Door, arguments: &ListArguments, output: &Output) -> Result<Code, Failure> {
     let (mut after, mut found, mut more) = (0, Vec::new(), false);
     loop {
         let session = SessionId(arguments.session);
-        let (page, next) = door.wait(door.client.requests(session, after, 1000))?;
+        let (page, next) = door.ask(output, async |it| it.requests(session, after, 1000).await)?;
         for info in page {
             if arguments.open && info.status.is_final() {
                 continue;
@@ -237,14 +238,14 @@ fn list(door: &Door, arguments: &ListArguments, output: &Output) -> Result<Code,
     Ok(Code::Done)
 }
 
-fn cancel(door: &Door, requests: &[u64], output: &Output) -> Result<Code, Failure> {
+fn cancel(door: &mut Door, requests: &[u64], output: &Output) -> Result<Code, Failure> {
     let mut code = Code::Done;
     let mut results = Vec::new();
     for id in requests {
         let request = RequestId(*id);
-        let status = door.wait(async {
-            let session = door.client.request(request).await?.session;
-            Ok(door.client.cancel(session, vec![request]).await?.first().copied())
+        let status = door.ask(output, async |client| {
+            let session = client.request(request).await?.session;
+            Ok(client.cancel(session, vec![request]).await?.first().copied())
         });
         let word = match status {
             Ok(Some(status)) => status.to_string(),

@@ -130,7 +130,7 @@ impl Tree<'_> {
     }
 
     async fn go_on(&self, way: &Way) -> Result<Option<Pushed>, Error> {
-        let (client, pushed) = Client::attempt(&way.address, None, &way.options).await?;
+        let (client, pushed) = way.connect().await?;
         let old = self.line().session;
         let found = client.find_session(old, way.info.as_bytes()).await?;
         let Some(session) = found else { return Ok(None) };

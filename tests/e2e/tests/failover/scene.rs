@@ -123,18 +123,11 @@ impl Scene {
         took
     }
 
-    /// As the coordinator says, which may change meanwhile.
     #[track_caller]
     fn open_requests(&self, from: &str) -> Value {
-        let until = Instant::now() + PATIENCE;
-        loop {
-            let output = self.cluster.dray(from, &["request", "list", "--open"]);
-            if output.code == Some(0) {
-                return output.json();
-            }
-            assert!(Instant::now() < until, "{output:?} {:#?}", self.logs());
-            std::thread::sleep(LOOK);
-        }
+        let output = self.cluster.dray(from, &["request", "list", "--open"]);
+        assert_eq!(output.code, Some(0), "{output:?} {:#?}", self.logs());
+        output.json()
     }
 
     fn inflict(&mut self, fault: Fault, victim: &str, member: usize) {
