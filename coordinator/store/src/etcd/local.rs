@@ -98,6 +98,8 @@ impl LocalEtcd {
         command.args(["--listen-peer-urls", &others, "--initial-advertise-peer-urls", &others]);
         command.args(["--initial-cluster", &peers.join(",")]);
         command.args(["--quota-backend-bytes", &QUOTA.to_string()]);
+        // As `docs/store.md` recommends.
+        command.args(["--heartbeat-interval", "50", "--election-timeout", "500", "--pre-vote"]);
         command.args(["--logger", "zap", "--log-level", "warn"]);
         command.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log);
         self.members[index].child = Some(command.spawn()?);
