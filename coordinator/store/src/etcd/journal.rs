@@ -153,10 +153,22 @@ impl Etcd {
             _ => None,
         });
         let (leader, head) = (found.next().flatten(), found.next().flatten());
-        if leader.is_none_or(|pair| pair.create_revision() != epoch) {
+        if leader.is_none_or(|pair| !self.is_own(&pair)) {
             return Ok(Outcome::Deposed);
         }
         Ok(Outcome::Other(head))
+    }
+
+    fn leads(&mut self) -> Result<bool> {
+        let key = self.setup.leader_key();
+        let asked = async |mut client: Client| client.get(key.clone(), None).await;
+        let got = self.runtime.block_on(self.members.ask("read from", asked))?;
+        Ok(got.kvs().first().is_some_and(|pair| self.is_own(pair)))
+    }
+
+    /// Whether this was put at the leader's key when this coordinator was elected.
+    fn is_own(&self, pair: &KeyValue) -> bool {
+        pair.create_revision().unsigned_abs() == self.epoch
     }
 
     /// Forgets what was overwritten and dropped before the last change.
@@ -240,7 +252,11 @@ impl Store for Etcd {
 
     fn read(&mut self, number: u64) -> Result<Vec<u8>> {
         let found = self.page(number..number + 1)?.pop();
-        let (_, frame) = found.ok_or(Error::Missing { number })?;
+        let Some((_, frame)) = found else {
+            // Whoever leads now drops blocks that this coordinator still counts on.
+            let error = if self.leads()? { Error::Missing { number } } else { Error::Deposed };
+            return Err(error);
+        };
         frame::decode(number, &frame).map_err(|why| Error::BadBlock { number, why })
     }
 }

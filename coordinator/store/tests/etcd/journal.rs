@@ -96,6 +96,8 @@ fn nothing_is_kept_for_one_who_was_deposed() {
     new.commit(&blocks, 2).unwrap();
     model.took(&blocks, 2);
     assert!(old.commit(&late, 2).unwrap_err().is_deposed());
+    // It was dropped since: nothing is missing.
+    assert!(old.read(1).unwrap_err().is_deposed());
     model.check(&mut new);
 }
 
