@@ -54,7 +54,8 @@ pub struct CoordinatorOptions {
     /// Where an embedded store or an etcd is made, and removed again
     #[arg(long, value_name = "DIR")]
     pub store_dir: Option<PathBuf>,
-    /// Connect through a socket at this path, not by pairs of sockets
+    /// Connect through a socket at this path, not by pairs of sockets; to the coordinators of the
+    /// lengths at PATH.LENGTH
     #[arg(long, value_name = "PATH")]
     pub listen: Option<PathBuf>,
 }

@@ -75,7 +75,7 @@ struct Queue {
 
 impl Queue {
     fn fill(options: &CoordinatorOptions, pins: &Pins, length: u32) -> Result<Self> {
-        let stage = Stage::start(pins, options)?;
+        let stage = Stage::start(pins, &with_own_socket(options, length))?;
         let mut control = stage.client("queue")?;
         let mut work = Work::new(control.session, 0, options.names).silent();
         let (fill, some) = fill(&mut control, &mut work, length, options.batch)?;
@@ -114,6 +114,15 @@ impl Queue {
         stage.end()?;
         Ok(AtLength { enqueue, fill, cancel, list, drain: drained, restart })
     }
+}
+
+/// Several coordinators cannot listen at one place.
+fn with_own_socket(options: &CoordinatorOptions, length: u32) -> CoordinatorOptions {
+    let mut own = options.clone();
+    if let Some(path) = &mut own.listen {
+        path.as_mut_os_string().push(format!(".{length}"));
+    }
+    own
 }
 
 /// Resident memory that queued requests take, in bytes for each. To be asked before anything has
