@@ -146,10 +146,12 @@ impl Door {
         asked: impl AsyncFn(&Client) -> dray_client::Result<T>,
     ) -> Result<T, Failure> {
         let answer = match self.runtime.block_on(asked(&self.client)) {
-            Err(error) if error.is_of_connection() => patiently(PATIENCE, output, || {
-                self.connect_again(&error)?;
-                self.runtime.block_on(asked(&self.client))
-            }),
+            Err(error) if error.is_of_connection() && self.way.is_some() => {
+                patiently(PATIENCE, output, || {
+                    self.connect_again(&error)?;
+                    self.runtime.block_on(asked(&self.client))
+                })
+            }
             answer => answer,
         };
         answer.map_err(refused)
