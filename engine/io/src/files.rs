@@ -145,7 +145,8 @@ pub trait Files: Sync {
     /// The clock that stamps inodes: never ahead of a later change's `changed` time.
     fn now(&self) -> Time;
     /// The clock that stamps an inode whose change time somebody saw within the current tick of
-    /// [`now`](Self::now) (multigrain timestamps, Linux 6.13).
+    /// [`now`](Self::now) (multigrain timestamps, Linux 6.13). What is archived and what is removed
+    /// in one tick is told apart by it, too.
     fn now_fine(&self) -> Time {
         self.now()
     }

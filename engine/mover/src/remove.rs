@@ -89,7 +89,8 @@ fn remove_file<F: Files>(
             // All versions: see `docs/volume.md`, "Gone".
             volume: 0,
             at: 0,
-            removed: files.now().into(),
+            // Later than the copy it removes, earlier than the next: both may be of one tick.
+            removed: files.now_fine().into(),
         }),
         Standing::Overwritten(_) | Standing::Foreign(_) | Standing::Away { touched: true, .. }
             if options.accept_content =>

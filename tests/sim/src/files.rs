@@ -271,6 +271,10 @@ impl Files for Sim {
     }
 
     fn now(&self) -> Time {
+        self.state().now_coarse()
+    }
+
+    fn now_fine(&self) -> Time {
         self.state().now()
     }
 }

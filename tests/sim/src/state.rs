@@ -19,6 +19,8 @@ use crate::random::Random;
 /// 2023-11-14, in seconds.
 const EPOCH: i64 = 1_700_000_000;
 const NANOS: u64 = 1_000_000_000;
+/// Nanoseconds of a tick of the coarse clock: some twenty changes, as a busy kernel has them.
+const TICK_NS: u64 = 10_000;
 
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Open {
@@ -134,6 +136,11 @@ impl State {
 
     pub(crate) fn now(&self) -> Time {
         time(self.nanos)
+    }
+
+    /// The clock of ticks: some changes have happened since.
+    pub(crate) fn now_coarse(&self) -> Time {
+        time(self.nanos / TICK_NS * TICK_NS)
     }
 
     /// A time later than any before.

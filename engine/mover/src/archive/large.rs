@@ -43,7 +43,7 @@ impl<W: World> Batch<'_, '_, W> {
             return Ok(None);
         }
         if again || (stat.links > 1 && own && !self.shared.first_name(stat.handle)) {
-            let archived = files.now().into();
+            let archived = files.now_fine().into();
             let link = LinkRecord { handle: stat.handle, archived, path: path.to_owned() };
             write_records(self.shared.world, self.shared.archive, &[Record::Link(link)], &[])?;
             self.shared.run.done(path, 0);
@@ -133,7 +133,7 @@ pub(super) fn commit<W: World>(
 ) -> Result<()> {
     let files = shared.world.files();
     let Opened { path, file, stat, recent } = opened;
-    let mut record = manifest(files, file, path, stat, files.now())?;
+    let mut record = manifest(files, file, path, stat, files.now_fine())?;
     parts.sort_by_key(|part| part.range);
     record.parts = parts;
     if shared.options.hash {

@@ -103,7 +103,7 @@ impl<'a, W: World> Shared<'a, W> {
 
     /// A manifest was written and must not count.
     pub(crate) fn regret(&self, handle: Handle, manifest: Location) {
-        let removed = self.world.files().now().into();
+        let removed = self.world.files().now_fine().into();
         let gone = GoneRecord { handle, volume: manifest.volume, at: manifest.at, removed };
         lock(&self.gone).push(gone);
     }

@@ -137,16 +137,17 @@ impl<'a, 'w, W: World> Hand<'a, 'w, W> {
             return Ok(Verdict::NoRoom);
         }
         if again || (several && own && !self.shared.first_name(stat.handle)) {
-            let archived = PackedTime::from(now);
+            let archived = PackedTime::from(files.now_fine());
             let link = LinkRecord { handle: stat.handle, archived, path: path.to_owned() };
             self.hold(Record::Link(link), entry, None);
             return Ok(Verdict::Taken);
         }
         let payload = self.pack.payload();
-        let record = manifest(files, &file, path, &stat, now).and_then(|mut record| {
-            self.read_data(&file, &stat, &mut record)?;
-            Ok(record)
-        });
+        let record =
+            manifest(files, &file, path, &stat, files.now_fine()).and_then(|mut record| {
+                self.read_data(&file, &stat, &mut record)?;
+                Ok(record)
+            });
         let record = record.inspect_err(|_| {
             self.pack.forget_data(payload);
             // Under another name it may be tried again.

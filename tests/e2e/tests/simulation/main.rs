@@ -21,6 +21,7 @@ mod mover;
 mod nodes;
 mod parts;
 mod remains;
+mod removal;
 mod seeds;
 mod torn;
 mod user;
