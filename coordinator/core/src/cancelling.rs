@@ -30,6 +30,10 @@ impl Coordinator {
         if !request.status().is_final() {
             match request.place_in {
                 Where::Bucket => self.cancel_queued(index),
+                Where::Resting => {
+                    self.hand_over(index);
+                    self.end(index, &Ending::cancelled());
+                }
                 Where::Following => {
                     self.unfollow(index);
                     self.end(index, &Ending::cancelled());

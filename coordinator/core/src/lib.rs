@@ -29,6 +29,7 @@ pub mod placement;
 mod posting;
 mod queue;
 mod requests;
+mod resting;
 pub mod rights;
 mod sessions;
 mod slab;

@@ -92,6 +92,17 @@ pub const CLASS_ZERO_GENERATIONS: u32 = 65_536;
 /// How often a request that a node could not take is tried again elsewhere.
 pub const TRIES_MAX: u8 = 5;
 
+/// Nanoseconds after which a restore is tried again whose file somebody else has a lease on: a
+/// release has it for some milliseconds. Doubles from time to time, up to [`REST_MAX_NS`].
+pub const REST_NS: u64 = 20_000_000;
+
+/// The longest such pause, which a restore may come too late by.
+pub const REST_MAX_NS: u64 = 2_000_000_000;
+
+/// How often. All of them together are 57 s: the kernel takes the lease of a process that is
+/// stopped away after 45 s (`fs.lease-break-time`).
+pub const RESTS_MAX: u8 = 34;
+
 /// The share of a session that did not ask for another.
 pub const SHARE: u32 = 100;
 

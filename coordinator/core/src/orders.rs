@@ -106,7 +106,7 @@ impl Coordinator {
             self.release_file(index, order);
             if ending.is_of_node() {
                 self.try_again(index, &ending);
-            } else {
+            } else if !self.rest(index, &ending) {
                 self.pace.count(self.now_ns);
                 self.end_all(index, &ending);
             }
@@ -154,12 +154,18 @@ impl Coordinator {
         if request.tries > TRIES_MAX {
             return self.end_all(index, ending);
         }
+        if self.requeue(index) {
+            self.put_in_bucket(index, true);
+        }
+    }
+
+    /// A request that was moved is queued again; false if it follows another that moves the same.
+    pub(crate) fn requeue(&mut self, index: u32) -> bool {
+        let request = &mut self.requests.slab[index];
         (request.place_in, request.bytes, request.node) = (Where::Nowhere, 0, NodeId::NONE);
         self.requests.set_status(index, Status::QUEUED);
         // Others may have asked for the same meanwhile; then all of them follow the one queued.
-        let Some(leader) = self.requests.same(index) else {
-            return self.put_in_bucket(index, true);
-        };
+        let Some(leader) = self.requests.same(index) else { return true };
         let mut follower = std::mem::replace(&mut self.requests.slab[index].followers, NONE);
         self.follow(leader, index);
         while follower != NONE {
@@ -167,6 +173,7 @@ impl Coordinator {
             self.follow(leader, follower);
             follower = next;
         }
+        false
     }
 
     pub(crate) fn end_order_if_done(&mut self, order: u32) {

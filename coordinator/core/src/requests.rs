@@ -61,6 +61,8 @@ pub(crate) struct Request {
     pub(crate) tries: u8,
     /// Asked to be while it moved.
     pub(crate) cancelled: bool,
+    /// How often it has rested.
+    pub(crate) rests: u8,
     pub(crate) place_in: Where,
 }
 
@@ -77,6 +79,8 @@ pub(crate) enum Where {
     Asking,
     Order,
     Split,
+    /// Tried again at its time.
+    Resting,
 }
 
 impl Request {
@@ -113,6 +117,7 @@ impl Request {
             kind: item.kind,
             tries: 0,
             cancelled: false,
+            rests: 0,
             place_in: Where::Nowhere,
         }
     }

@@ -248,8 +248,10 @@ impl Coordinator {
             self.moving_splits.retain(|other| *other != split);
         }
         self.release_handle(state.request, state.token);
-        self.pace.count(self.now_ns);
-        self.end_all(state.request, ending);
+        if !self.rest(state.request, ending) {
+            self.pace.count(self.now_ns);
+            self.end_all(state.request, ending);
+        }
     }
 
     /// Parts and last steps that a node has room for.

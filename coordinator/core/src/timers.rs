@@ -17,6 +17,8 @@ pub(crate) enum Due {
     Disposition(Token),
     /// A request has waited for its deadline.
     Request { index: u32, generation: u32 },
+    /// A request has rested.
+    Rest { index: u32, generation: u32 },
     /// A limit lets something through again.
     Bandwidth,
     /// Events have been raised again by now, or will not be.
@@ -87,6 +89,7 @@ impl Coordinator {
                 }
                 Due::Disposition(token) => self.disposition_due(token),
                 Due::Request { index, generation } => self.deadline_due(at_ns, index, generation),
+                Due::Rest { index, generation } => self.rest_due(index, generation),
                 Due::Orphans => self.orphans_due(),
                 Due::Grace => {}
                 Due::Bandwidth => self.touch_all(),

@@ -6,6 +6,7 @@ mod membership;
 mod parties;
 mod recovery;
 mod requests;
+mod resting;
 mod rights;
 mod service;
 mod sessions;
