@@ -69,7 +69,7 @@ impl Waiting {
 
 /// What was raised for a file: one event at a time, as only one can move it.
 struct Raised {
-    range: Range,
+    data: Data,
     waiting: Vec<Waiting>,
 }
 
@@ -179,15 +179,13 @@ impl Source {
             return;
         }
         self.raise(&data, waiting.doing);
-        let Data { handle, range, .. } = data;
-        self.by_file.insert(handle, Raised { range, waiting: vec![waiting] });
+        self.by_file.insert(data.handle, Raised { data, waiting: vec![waiting] });
     }
 
     /// Answers an access if that can be done; else what it needs.
     fn answer(&self, waiting: &Waiting) -> Option<Data> {
         match need(&self.files, &waiting.file, waiting.doing, waiting.accessed) {
             Need::Answer(answer) => waiting.answer(answer),
-            Need::Data(_) if waiting.tries >= TRIES => waiting.answer(Err(Errno::IO)),
             Need::Data(data) => return Some(data),
         }
         None
@@ -217,27 +215,31 @@ impl Source {
     /// An event has been answered: each that waits for the file is looked at anew. What those need
     /// who still wait is brought together.
     fn answered(&mut self, handle: Handle, answer: Result<(), Errno>) {
-        let Some(Raised { range, waiting }) = self.by_file.remove(&handle) else { return };
+        let Some(Raised { data: raised, waiting }) = self.by_file.remove(&handle) else { return };
         let (mut left, mut next) = (Vec::new(), None);
         for mut one in waiting {
-            let meant = one.doing != Doing::Reading || one.accessed.intersect(range).is_some();
-            if let (Err(errno), true) = (answer, meant) {
+            let meant =
+                one.doing != Doing::Reading || one.accessed.intersect(raised.range).is_some();
+            one.tries += u32::from(meant);
+            let Some(data) = self.answer(&one) else {
+                one.ends();
+                continue;
+            };
+            // Where the file was emptied or cut meanwhile, that is why it could not be brought.
+            let failed = answer.err().filter(|_| meant && data.size == raised.size);
+            if let Some(errno) = failed.or((one.tries >= TRIES).then_some(Errno::IO)) {
                 one.answer(Err(errno));
+                one.ends();
                 continue;
             }
-            one.tries += u32::from(meant);
-            if let Some(data) = self.answer(&one) {
-                next = Some(next.map_or((data, one.doing), |(had, doing): (Data, Doing)| {
-                    (had.with(data.range), if doing == Doing::Reading { one.doing } else { doing })
-                }));
-                left.push(one);
-            } else {
-                one.ends();
-            }
+            next = Some(next.map_or((data, one.doing), |(had, doing): (Data, Doing)| {
+                (had.with(data.range), if doing == Doing::Reading { one.doing } else { doing })
+            }));
+            left.push(one);
         }
         if let Some((data, doing)) = next {
             self.raise(&data, doing);
-            self.by_file.insert(handle, Raised { range: data.range, waiting: left });
+            self.by_file.insert(handle, Raised { data, waiting: left });
         }
     }
 }

@@ -177,7 +177,7 @@ fn hammer_on(kind: &str) {
     let (found, released) = hammer(&mut scene, &size, Victims::Daemon);
     println!("{kind}: {found:?} accesses, {released} files released");
     assert!(released > size.files / 10, "too few files were released: {released}");
-    found.unwrap();
+    found.unwrap_or_else(|why| panic!("{why}\n{}", scene.logs()));
 }
 
 #[test]

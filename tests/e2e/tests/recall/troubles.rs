@@ -141,3 +141,43 @@ fn who_is_killed_while_waiting_leaves_nothing_behind() {
     let missing = fs::read(scene.file("missing")).unwrap_err();
     assert_eq!(missing.kind(), ErrorKind::NotFound);
 }
+
+/// What one reader waits for cannot be brought any more once another program has emptied the file.
+/// Nothing is wrong with that: he reads what it has now.
+#[test]
+fn who_waits_for_a_file_that_is_emptied_reads_what_it_has_then() {
+    let test = "who_waits_for_a_file_that_is_emptied_reads_what_it_has_then";
+    let Some(scene) = Scene::new(test, "btrfs") else { return };
+    let (path, first) = (scene.file("f"), scene.file("first"));
+    write_file(&path, 1, MIB);
+    write_file(&first, 2, MIB);
+    scene.put_away();
+    let limit = |rate: &str| {
+        let words = ["node".as_ref(), "limit".as_ref(), scene.place.fs.as_os_str(), rate.as_ref()];
+        scene.place.run(words).expect(0);
+    };
+    // What is read first uses up what may be moved for a long time.
+    limit("1");
+    assert_content(&first, 2, MIB);
+    std::thread::scope(|scope| {
+        let reader = scope.spawn(|| {
+            let file = fs::File::open(&path).unwrap();
+            let mut block = [0; 4096];
+            file.read_at(&mut block, MIB / 2).map(|got| block[..got].to_vec())
+        });
+        let queued = || {
+            let listed = scene.place.run(["request", "list", "--open"]).expect(0).json();
+            listed["requests"].as_array().is_some_and(|list| !list.is_empty())
+        };
+        let until = Instant::now() + Duration::from_secs(30);
+        while !queued() {
+            assert!(!reader.is_finished() && Instant::now() < until, "{}", scene.logs());
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        fs::File::create(&path).unwrap();
+        limit("0");
+        assert_eq!(reader.join().unwrap().unwrap(), b"");
+    });
+    fs::write(&path, "new").unwrap();
+    assert_eq!(fs::read(&path).unwrap(), b"new");
+}
