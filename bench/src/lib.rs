@@ -46,7 +46,7 @@ pub use interrupt::{seen as interrupted, watch as watch_interrupts};
 pub use machine::Machine;
 pub use once::{Once, run_once};
 pub use options::{CopyOptions, EnginesOptions, FilesOptions};
-pub use recall::{RecallOptions, RecallReport, RecallSize, run_recall};
+pub use recall::{RecallFlood, RecallOptions, RecallReport, RecallSize, RecallTimes, run_recall};
 pub use report::{Fastest, Measure, Ratio, Report, Role, Run, Series, Summary};
 pub use stats::Spread;
 pub use tools::Tool;

@@ -18,7 +18,9 @@ pub(crate) fn on_cores<W: World, K: Work<W::Ring>>(
 ) -> Result<()> {
     let ticks = || world.ticks();
     let cores =
-        world.cores(&|core, ring| match Pipeline::new(ring, work(core), unit, &ticks).run() {
+        world.cores(&|core, ring| match Pipeline::new(ring, work(core), unit, &ticks, run.watch)
+            .run()
+        {
             Ok((_, latency, retries)) => {
                 let counters = RingCounters { retries, ..ring.counters() };
                 run.tally.add_ring(counters, &latency);

@@ -18,7 +18,8 @@ use dray_io::limits::{BLOCK, SUM_BLOCK};
 use dray_io::{Completion, Context, Fault, Fixed, Operation, Ring, Slot, blocks_up};
 
 use crate::error::{Error, Result};
-use crate::tally::Latency;
+use crate::pace::Depth;
+use crate::tally::{Latency, Watch};
 
 /// Pieces under way on one core: the next begins while the last blocks of the one before are
 /// still moving, and pieces of a few blocks must not leave slots empty.
@@ -157,12 +158,19 @@ pub struct Pipeline<'a, R: Ring, W: Work<R>> {
     latency: Latency,
     retries: u64,
     ticks: &'a dyn Fn() -> u64,
+    depth: Depth<'a>,
     drained: bool,
 }
 
 impl<'a, R: Ring, W: Work<R>> Pipeline<'a, R, W> {
     /// `unit` bytes per request, whole checksum blocks, at most a slot; `ticks` gives nanoseconds.
-    pub fn new(ring: &'a mut R, work: W, unit: u32, ticks: &'a dyn Fn() -> u64) -> Self {
+    pub fn new(
+        ring: &'a mut R,
+        work: W,
+        unit: u32,
+        ticks: &'a dyn Fn() -> u64,
+        watch: &'a dyn Watch,
+    ) -> Self {
         let slots = ring.slots();
         let unit = u64::from(unit.min(ring.slot_bytes()));
         assert!(unit > 0 && unit.is_multiple_of(SUM_BLOCK), "requests are whole checksum blocks");
@@ -180,6 +188,7 @@ impl<'a, R: Ring, W: Work<R>> Pipeline<'a, R, W> {
             latency: Latency::default(),
             retries: 0,
             ticks,
+            depth: Depth::new(slots as usize, watch),
             drained: false,
         }
     }
@@ -215,7 +224,9 @@ impl<'a, R: Ring, W: Work<R>> Pipeline<'a, R, W> {
     /// Gives free slots the next blocks.
     fn fill(&mut self) {
         while let Some(slot) = self.free.pop() {
-            let Some(active) = self.next_active() else {
+            let under_way = self.flights.len() - self.free.len() - 1;
+            let has_room = self.depth.has_room(under_way);
+            let Some(active) = has_room.then(|| self.next_active()).flatten() else {
                 self.free.push(slot);
                 return;
             };
@@ -427,7 +438,9 @@ impl<'a, R: Ring, W: Work<R>> Pipeline<'a, R, W> {
                 return;
             }
         }
-        self.latency.record((self.ticks)().saturating_sub(flight.began));
+        let took = (self.ticks)().saturating_sub(flight.began);
+        self.latency.record(took);
+        self.depth.took(took);
         self.release(slot);
     }
 

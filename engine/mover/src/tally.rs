@@ -8,6 +8,7 @@ use dray_io::RingCounters;
 use hdrhistogram::Histogram;
 
 use crate::error::{Error, Result};
+use crate::pace::Pace;
 
 /// Nanoseconds; the longest latency that is told apart: a minute.
 const LATENCY_MAX_NS: u64 = 60_000_000_000;
@@ -71,6 +72,15 @@ pub trait Watch: Sync {
     fn may_act(&self) -> bool {
         true
     }
+
+    /// How much may be under way.
+    fn pace(&self) -> Pace {
+        Pace::Full
+    }
+
+    /// Asked at [`Pace::Least`] before something begins with nothing else under way: may wait for
+    /// a while until nobody else does.
+    fn give_way(&self) {}
 }
 
 /// Tally and watcher together, as the mover carries them.

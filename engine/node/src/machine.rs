@@ -31,6 +31,7 @@ pub struct Machine {
     cores: Vec<usize>,
     hands: usize,
     ring: RingSetup,
+    watched: bool,
     began: Instant,
     notice: Mutex<Option<String>>,
     punted: Mutex<WorkerRuns>,
@@ -59,10 +60,16 @@ impl Machine {
             cores,
             hands: if options.hands == 0 { HANDS } else { options.hands },
             ring: options.ring,
+            watched: options.holder.is_some(),
             began: Instant::now(),
             notice: Mutex::default(),
             punted: Mutex::default(),
         }
+    }
+
+    /// Whether programs may come to wait for data of files that are released.
+    pub(crate) fn is_watched(&self) -> bool {
+        self.watched
     }
 
     /// What the user should know about how data is moved, if it is not the best way.

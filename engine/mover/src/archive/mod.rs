@@ -20,6 +20,7 @@ use dray_io::{Files, Handle, World};
 
 use crate::error::Result;
 use crate::feed::{Feed, Queue};
+use crate::pace::Pace;
 use crate::tally::Run;
 
 pub use parts::{PartJob, archive_parts, begin_archive, finish_archive};
@@ -43,6 +44,8 @@ pub(crate) struct Shared<'a, W: World> {
     links: Mutex<HashSet<Handle>>,
     /// Manifests written for files that changed meanwhile.
     gone: Mutex<Vec<GoneRecord>>,
+    /// Whose turn it is to read or write, where that is one hand's at a time.
+    turn: Mutex<()>,
 }
 
 /// Archives everything that `feed` names. Failures of files go to the watcher; an error returned
@@ -77,7 +80,26 @@ impl<'a, W: World> Shared<'a, W> {
         options: ArchiveOptions,
         run: &'a Run<'a>,
     ) -> Self {
-        Self { world, archive, options, run, links: Mutex::default(), gone: Mutex::default() }
+        let (links, gone, turn) = (Mutex::default(), Mutex::default(), Mutex::default());
+        Self { world, archive, options, run, links, gone, turn }
+    }
+
+    /// Waits until no other hand reads or writes, if somebody else waits.
+    pub(crate) fn turn_to_read(&self) -> Option<MutexGuard<'_, ()>> {
+        (self.run.watch.pace() == Pace::Least).then(|| self.turn())
+    }
+
+    /// The same where queues are to be short: a segment is a large write.
+    pub(crate) fn turn_to_write(&self) -> Option<MutexGuard<'_, ()>> {
+        (self.run.watch.pace() != Pace::Full).then(|| self.turn())
+    }
+
+    fn turn(&self) -> MutexGuard<'_, ()> {
+        let turn = lock(&self.turn);
+        if self.run.watch.pace() == Pace::Least {
+            self.run.watch.give_way();
+        }
+        turn
     }
 
     /// Whether a file with several names is met for the first time.

@@ -111,6 +111,7 @@ impl<'a, 'w, W: World> Hand<'a, 'w, W> {
         if !self.pack.has_room(0) {
             return Ok(Verdict::NoRoom);
         }
+        let _turn = self.shared.turn_to_read();
         let file = files.open(path, access).during(Operation::Open, path)?;
         let (stat, standing) = standing(files, &file, path)?;
         entry.check(&stat)?;
@@ -261,6 +262,7 @@ impl<'a, 'w, W: World> Hand<'a, 'w, W> {
         let (volume, reservation) = archive.reserve(files, SegmentKind::PACKED, payload, index)?;
         let mut mark = reservation.mark;
         let bytes = self.pack.frame(&mut mark);
+        let _turn = self.shared.turn_to_write();
         if let Err(error) = volume.write(files, bytes, mark.at) {
             volume.abandon(files, &mark);
             return Err(error.into());

@@ -10,12 +10,12 @@ use std::time::Duration;
 use dray_archive::Archive;
 use dray_fs::LinuxFiles;
 use dray_io::Fault;
-use dray_mover::{ArchiveOptions, Error, RemoveOptions, RestoreOptions, Run, Watch};
+use dray_mover::{ArchiveOptions, Error, Pace, RemoveOptions, RestoreOptions, Run, Watch};
 use dray_wire::Status;
 use dray_wire::messages::ItemResult;
 
-use super::Shared;
 use super::order::{Task, done, failed, nothing};
+use super::{Shared, Urgency};
 
 /// How long a lane that archives waits for more before it commits what it has. Who goes through a
 /// cold tree finds some ten thousand names a second, and an order has 256 of them: with 10 ms the
@@ -36,7 +36,12 @@ pub(crate) enum Duty {
 }
 
 /// Works off what comes until nothing will any more.
-pub(crate) fn work(shared: &Shared, archive: usize, duty: Duty, tasks: &mut Receiver<Vec<Task>>) {
+pub(crate) fn work(
+    shared: &Shared,
+    archive: usize,
+    (duty, urgency): (Duty, Urgency),
+    tasks: &mut Receiver<Vec<Task>>,
+) {
     let mut left = VecDeque::new();
     loop {
         if left.is_empty() {
@@ -44,7 +49,7 @@ pub(crate) fn work(shared: &Shared, archive: usize, duty: Duty, tasks: &mut Rece
             left = first.into();
         }
         let hold = !matches!(duty, Duty::Archive | Duty::Recall);
-        let batch = Batch { shared, archive, hold, state: Mutex::default() };
+        let batch = Batch { shared, archive, urgency, hold, state: Mutex::default() };
         let mut feed = TaskFeed {
             batch: &batch,
             ready: left,
@@ -96,6 +101,7 @@ struct State {
 struct Batch<'a> {
     shared: &'a Shared,
     archive: usize,
+    urgency: Urgency,
     /// Answers wait for the end, when all is durable.
     hold: bool,
     state: Mutex<State>,
@@ -175,6 +181,14 @@ impl Watch for Batch<'_> {
 
     fn may_act(&self) -> bool {
         self.shared.lease.left_ns() > 0
+    }
+
+    fn pace(&self) -> Pace {
+        self.shared.pace(self.urgency)
+    }
+
+    fn give_way(&self) {
+        self.shared.awaited.give_way();
     }
 }
 

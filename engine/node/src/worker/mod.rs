@@ -1,6 +1,7 @@
 //! What a node does: it takes orders, does what it may, and answers each item once.
 
 pub mod admission;
+mod awaited;
 mod lane;
 mod order;
 mod steps;
@@ -14,13 +15,14 @@ use dray_archive::Archive;
 use dray_fs::LinuxFiles;
 use dray_io::World;
 use dray_io::limits::RECALL_INLINE;
-use dray_mover::Tally;
+use dray_mover::{Pace, Tally};
 use dray_wire::messages::{ACCEPT_CONTENT, ItemResult, Order};
 use dray_wire::{Class, OrderId, Reason, Status, Step, Verb};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
 
 use crate::machine::Machine;
 use crate::places::Places;
+use awaited::Awaited;
 use lane::{Duty, Sender};
 pub(crate) use order::{Lease, Report};
 use order::{OrderState, Task, ended};
@@ -39,15 +41,32 @@ pub(crate) struct Shared {
     orders: Mutex<HashMap<OrderId, Arc<OrderState>>>,
     /// Items taken and not answered.
     under_way: AtomicU64,
+    pub(crate) awaited: Awaited,
 }
+
+/// Nanoseconds that a block may take of what nobody waits for, where programs may come to wait:
+/// the first of them has to wait for as much as is queued then.
+const BULK_BLOCK_NS: u64 = 4_000_000;
 
 impl Shared {
     fn answer(&self, task: &Task, result: ItemResult) {
         let over = task.order.answer(ItemResult { index: task.index, ..result });
         self.under_way.fetch_sub(1, Ordering::Relaxed);
+        if task.order.class == Class::BLOCKED {
+            self.awaited.end();
+        }
         if over {
             let mut orders = self.orders.lock().unwrap_or_else(PoisonError::into_inner);
             orders.remove(&task.order.id);
+        }
+    }
+
+    /// How much of the devices a lane may take.
+    pub(crate) fn pace(&self, urgency: Urgency) -> Pace {
+        match urgency {
+            Urgency::Bulk if self.awaited.is() => Pace::Least,
+            Urgency::Bulk if self.machine.is_watched() => Pace::Within(BULK_BLOCK_NS),
+            _ => Pace::Full,
         }
     }
 
@@ -90,9 +109,15 @@ enum LaneKey {
 
 /// What somebody waits for is not queued behind what can wait.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-enum Urgency {
+pub(crate) enum Urgency {
     Urgent,
     Bulk,
+}
+
+impl Urgency {
+    fn of(class: Class) -> Self {
+        if class.0 < 2 { Self::Urgent } else { Self::Bulk }
+    }
 }
 
 /// What a worker works with.
@@ -129,6 +154,7 @@ impl Worker {
             lease: Lease::new(),
             orders: Mutex::default(),
             under_way: AtomicU64::new(0),
+            awaited: Awaited::new(),
         };
         let lanes = HashMap::new();
         let shared = Arc::new(shared);
@@ -158,7 +184,11 @@ impl Worker {
         if order.items.0.is_empty() {
             return state.answer_nothing();
         }
-        self.shared.under_way.fetch_add(order.items.0.len() as u64, Ordering::Relaxed);
+        let items = order.items.0.len() as u64;
+        self.shared.under_way.fetch_add(items, Ordering::Relaxed);
+        if order.class == Class::BLOCKED {
+            self.shared.awaited.begin(items);
+        }
         {
             let orders = &self.shared.orders;
             let mut orders = orders.lock().unwrap_or_else(PoisonError::into_inner);
@@ -190,7 +220,7 @@ impl Worker {
             return;
         }
         let cores = self.shared.machine.core_count();
-        let urgency = if order.class.0 < 2 { Urgency::Urgent } else { Urgency::Bulk };
+        let urgency = Urgency::of(order.class);
         let accept_content = order.flags & ACCEPT_CONTENT != 0;
         let duty = match order.verb {
             Verb::ARCHIVE => Some(Duty::Archive),
@@ -248,7 +278,9 @@ impl Worker {
         };
         let (sender, thread) =
             lane::start(&self.shared, name, move |shared, mut tasks| match key {
-                LaneKey::Whole(duty, _) => lane::work(shared, archive, duty, &mut tasks),
+                LaneKey::Whole(duty, urgency) => {
+                    lane::work(shared, archive, (duty, urgency), &mut tasks);
+                }
                 LaneKey::Ends => steps::ends(shared, archive, &tasks),
                 LaneKey::Core(core) => steps::parts(shared, archive, core, &tasks),
             })?;

@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use dray_mover::Entry;
 use dray_wire::messages::{ItemResult, Order, OrderDone};
-use dray_wire::{Bytes, Epoch, List, OrderId, Reason, Status, Step, Text, Verb};
+use dray_wire::{Bytes, Class, Epoch, List, OrderId, Reason, Status, Step, Text, Verb};
 use tokio::sync::mpsc::UnboundedSender;
 
 /// Answers in one message, so that those who wait for the first do not wait for the last.
@@ -33,6 +33,7 @@ pub(crate) struct OrderState {
     epoch: Epoch,
     pub(crate) verb: Verb,
     pub(crate) step: Step,
+    pub(crate) class: Class,
     cancelled: Mutex<HashSet<u32>>,
     answers: Mutex<Answers>,
     reports: UnboundedSender<Report>,
@@ -52,6 +53,7 @@ impl OrderState {
             epoch: order.epoch,
             verb: order.verb,
             step: order.step,
+            class: order.class,
             cancelled: Mutex::default(),
             answers: Mutex::new(Answers {
                 results: Vec::new(),

@@ -5,25 +5,33 @@ use std::sync::mpsc::Receiver;
 
 use dray_io::{Access, Files, Range, World};
 use dray_mover::{
-    ArchiveOptions, ArchiveStamp, Begun, PartJob, RestoreJob, RestoreStamp, Run, Watch,
+    ArchiveOptions, ArchiveStamp, Begun, Pace, PartJob, RestoreJob, RestoreStamp, Run, Watch,
     archive_parts, begin_archive, begin_restore, decode_parts, encode_parts, finish_archive,
     finish_restore, restore_parts,
 };
 use dray_wire::messages::ItemResult;
 use dray_wire::{Reason, Status, Step, Verb};
 
-use super::Shared;
 use super::order::{Task, done, ended, failed, nothing, receipt};
+use super::{Shared, Urgency};
 use crate::machine::OneCore;
 
 /// Outcomes come another way.
-struct Quiet<'a>(&'a Shared);
+struct Quiet<'a>(&'a Shared, Urgency);
 
 impl Watch for Quiet<'_> {
     fn failed(&self, _path: &std::path::Path, _error: &dray_mover::Error) {}
 
     fn may_act(&self) -> bool {
         self.0.lease.left_ns() > 0
+    }
+
+    fn pace(&self) -> Pace {
+        self.0.pace(self.1)
+    }
+
+    fn give_way(&self) {
+        self.0.awaited.give_way();
     }
 }
 
@@ -71,7 +79,8 @@ fn begin(shared: &Shared, archive: usize, task: &Task) -> ItemResult {
             Begun::Begun(stamp) => Ok(stamp.encode()),
         })
     } else {
-        let run = Run { tally: &shared.tally, watch: &Quiet(shared) };
+        let run =
+            Run { tally: &shared.tally, watch: &Quiet(shared, Urgency::of(task.order.class)) };
         let archive = &shared.archives[archive];
         let begun = begin_restore(&shared.machine, archive, &task.entry, &run);
         begun.map(|begun| match begun {
@@ -106,7 +115,7 @@ fn finish(shared: &Shared, archive: usize, task: &Task) -> ItemResult {
     };
     let Some((stamp, parts)) = receipts.split_first() else { return bad_receipt("it is empty") };
     let (machine, archive) = (&shared.machine, &shared.archives[archive]);
-    let run = Run { tally: &shared.tally, watch: &Quiet(shared) };
+    let run = Run { tally: &shared.tally, watch: &Quiet(shared, Urgency::of(task.order.class)) };
     let finished = if task.order.verb == Verb::ARCHIVE {
         let decoded = ArchiveStamp::decode(stamp).and_then(|stamp| {
             let parts = parts.iter().map(|part| decode_parts(part));
@@ -142,7 +151,7 @@ pub(crate) fn parts(shared: &Shared, archive: usize, core: usize, tasks: &Receiv
 
 fn part(shared: &Shared, world: &OneCore<'_>, archive: usize, task: &Task) -> ItemResult {
     let Some(range) = task.entry.range else { return bad_receipt("a part has no range") };
-    let run = Run { tally: &shared.tally, watch: &Quiet(shared) };
+    let run = Run { tally: &shared.tally, watch: &Quiet(shared, Urgency::of(task.order.class)) };
     let archive = &shared.archives[archive];
     let heard = std::sync::Mutex::new(None);
     let hear = |result: ItemResult| {

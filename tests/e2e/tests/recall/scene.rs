@@ -5,7 +5,9 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use dray_e2e::{LoopDevice, Mount, Place, Programs, daemon, holder, need_root, need_tool, skip};
+use dray_e2e::{
+    LoopDevice, Mount, Place, Programs, daemon, holder, need_root, need_tool, skip, tool,
+};
 
 /// For a daemon to get ready.
 const READY: Duration = Duration::from_secs(60);
@@ -35,12 +37,26 @@ pub(crate) struct Scene {
     // In this order: nobody may use the file system when it is unmounted.
     programs: Programs,
     _mount: Mount,
+    /// Where the archive is, if on a file system of its own.
+    archive: Option<Mount>,
     pub(crate) place: Place,
 }
 
 impl Scene {
     /// None, with the reason printed, where that cannot be had.
     pub(crate) fn new(test: &str, kind: &str) -> Option<Self> {
+        Self::make(test, kind, false)
+    }
+
+    /// With the archive on a file system that can be lost.
+    pub(crate) fn with_archive_apart(test: &str, kind: &str) -> Option<Self> {
+        if !need_tool(test, "mkfs.xfs") || !need_tool(test, "xfs_io") {
+            return None;
+        }
+        Self::make(test, kind, true)
+    }
+
+    fn make(test: &str, kind: &str, archive_apart: bool) -> Option<Self> {
         if !need_root(test) || !need_tool(test, &format!("mkfs.{kind}")) {
             return None;
         }
@@ -51,8 +67,12 @@ impl Scene {
         let device = LoopDevice::new(&place.path().join("lun"), 3 << 30).format(kind);
         // The archive lies elsewhere, so that the managed file system is all that is watched.
         let mount = Mount::new(device, &place.fs);
+        let archive = archive_apart.then(|| {
+            let device = LoopDevice::new(&place.path().join("archive-lun"), 1 << 30).format("xfs");
+            Mount::new(device, &place.archive)
+        });
         place.init(&[]);
-        let mut scene = Self { programs: Programs::default(), _mount: mount, place };
+        let mut scene = Self { programs: Programs::default(), _mount: mount, archive, place };
         scene.configure();
         scene.start_holder();
         scene.start_daemon();
@@ -114,6 +134,19 @@ impl Scene {
             assert!(Instant::now() < until, "{}", self.logs());
             std::thread::sleep(LOOK);
         }
+    }
+
+    /// From now on whatever is done with the archive fails, as when its device has gone.
+    pub(crate) fn lose_archive(&self) {
+        let archive = self.archive.as_ref().expect("an archive of its own");
+        tool("xfs_io", ["-x", "-c", "shutdown"].map(Path::new).into_iter().chain([&*archive.path]));
+    }
+
+    /// It is there again, for a daemon that starts then.
+    pub(crate) fn find_archive(&self) {
+        let archive = self.archive.as_ref().expect("an archive of its own");
+        tool("umount", [&archive.path]);
+        tool("mount", [&archive.device.path, &archive.path]);
     }
 
     pub(crate) fn kill(&mut self, name: &str) {

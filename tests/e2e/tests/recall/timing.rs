@@ -98,9 +98,9 @@ fn median(mut times: Vec<Duration>) -> Duration {
 #[test]
 fn the_benchmark_of_recalls_measures_them() {
     let Some(scene) = Scene::new("the_benchmark_of_recalls_measures_them", "ext4") else { return };
-    let words = ["bench", "recall", "--sizes", "64k,20M", "--reads", "4", "--rounds", "1", "--dir"];
+    let words = ["bench", "recall", "--sizes", "64k,20M", "--reads", "4", "--rounds", "1"];
     let mut run = scene.place.dray(words);
-    run.arg(&scene.place.fs);
+    run.args(["--flood", "160M", "--dir"]).arg(&scene.place.fs);
     let report = Output::of(run).expect(0).json();
     let sizes = report["sizes"].as_array().unwrap();
     assert_eq!(sizes.len(), 2, "{report}");
@@ -108,5 +108,7 @@ fn the_benchmark_of_recalls_measures_them() {
         assert_eq!(size["reads"], 4);
         assert!(size["p50_ns"].as_u64().unwrap() <= size["p99_ns"].as_u64().unwrap());
         assert!(size["whole_s"].as_f64().unwrap() > 0.0);
+        assert_eq!(size["flood"]["reads"], 4);
+        assert!(size["flood"]["archived_bytes_per_s"].as_f64().unwrap() > 0.0);
     }
 }

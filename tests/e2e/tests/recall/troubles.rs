@@ -43,6 +43,22 @@ fn damaged_data_is_refused_and_the_file_stays() {
 }
 
 #[test]
+fn an_archive_out_of_reach_is_an_error_until_it_is_back() {
+    let test = "an_archive_out_of_reach_is_an_error_until_it_is_back";
+    let Some(mut scene) = Scene::with_archive_apart(test, "ext4") else { return };
+    let (path, size) = (scene.file("f"), MIB);
+    write_file(&path, 1, size);
+    scene.put_away();
+    scene.lose_archive();
+    assert_eq!(refused(&path), Some(5), "EIO");
+    assert_eq!(scene.word(&path), "released");
+    scene.kill("drayd");
+    scene.find_archive();
+    scene.start_daemon();
+    assert_content(&path, 1, size);
+}
+
+#[test]
 fn without_room_reads_are_refused_until_there_is_some() {
     let Some(scene) = Scene::new("without_room_reads_are_refused_until_there_is_some", "ext4")
     else {

@@ -27,3 +27,4 @@ mod torn;
 mod user;
 mod users;
 mod world;
+mod yields;

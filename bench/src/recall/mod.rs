@@ -1,5 +1,7 @@
 //! How long programs wait for data of released files.
 
+mod flood;
+
 use std::fmt;
 use std::fs::{self, File};
 use std::io::Read;
@@ -16,6 +18,7 @@ use serde::Serialize;
 use crate::cold::{can_drop_caches, empty_cache};
 use crate::data::{Random, make_file};
 use crate::table::write_aligned;
+use flood::Flood;
 
 /// What one reads at a random place.
 const READ_BYTES: u64 = 64 << 10;
@@ -36,6 +39,10 @@ pub struct RecallOptions {
     /// Rounds of reading all of a released file from front to back, and of `dray restore`
     #[arg(long, default_value_t = 3)]
     pub rounds: u32,
+    /// Measure once more while files of so many bytes are archived over and over; the archive
+    /// grows by what is archived meanwhile
+    #[arg(long, value_name = "SIZE", value_parser = parse_size)]
+    pub flood: Option<u64>,
 }
 
 /// Of one size.
@@ -43,6 +50,24 @@ pub struct RecallOptions {
 pub struct RecallSize {
     /// Bytes of the file.
     pub size: u64,
+    #[serde(flatten)]
+    pub idle: RecallTimes,
+    /// The same while other files are archived.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub flood: Option<RecallFlood>,
+}
+
+/// With what is archived meanwhile.
+#[derive(Debug, Clone, Serialize)]
+pub struct RecallFlood {
+    #[serde(flatten)]
+    pub times: RecallTimes,
+    /// That of the flood.
+    pub archived_bytes_per_s: f64,
+}
+
+#[derive(Debug, Clone, Serialize)]
+pub struct RecallTimes {
     /// Reads of 64 KiB at random places, each of data that was not there. A small file is released
     /// anew for each.
     pub reads: usize,
@@ -101,9 +126,10 @@ pub fn run_recall(
     let dray = Dray { program: dray, config };
     let folder = tempfile::Builder::new().prefix("dray-bench-").tempdir_in(&options.dir);
     let folder = folder.with_context(|| options.dir.display().to_string())?;
+    let flood = options.flood.map(|bytes| Flood::new(folder.path(), bytes)).transpose()?;
     let mut sizes = Vec::new();
     for size in &options.sizes {
-        sizes.push(one_size(options, &dray, folder.path(), *size)?);
+        sizes.push(one_size(options, &dray, folder.path(), (*size, flood.as_ref()))?);
     }
     let conditions = vec![
         "p50 and p99 are of single reads of 64 KiB, from the call to its return".to_owned(),
@@ -113,32 +139,44 @@ pub fn run_recall(
         ),
         format!("page cache dropped before each round: {}", can_drop_caches()),
     ];
-    Ok(RecallReport { format: 1, sizes, conditions })
+    Ok(RecallReport { format: 2, sizes, conditions })
 }
 
 fn one_size(
     options: &RecallOptions,
     dray: &Dray<'_>,
     folder: &Path,
-    size: u64,
+    (size, flood): (u64, Option<&Flood>),
 ) -> Result<RecallSize> {
     let path = folder.join(format!("f{size}"));
     make_file(&path, size, size)?;
-    let reference = fs::metadata(&path)?.len();
     dray.run("archive", &path)?;
-    let times = reads(options, dray, &path, reference)?;
+    let measure = || times_of(options, dray, &path, size);
+    let idle = measure()?;
+    let flood = flood.map(|flood| flood.over(dray, measure)).transpose()?;
+    let flood =
+        flood.map(|(times, archived_bytes_per_s)| RecallFlood { times, archived_bytes_per_s });
+    fs::remove_file(&path)?;
+    Ok(RecallSize { size, idle, flood })
+}
+
+fn times_of(
+    options: &RecallOptions,
+    dray: &Dray<'_>,
+    path: &Path,
+    size: u64,
+) -> Result<RecallTimes> {
+    let times = reads(options, dray, path, size)?;
     let at = |share: f64| times[((times.len() - 1) as f64 * share).round() as usize];
     let (mut whole, mut restores) = (Vec::new(), Vec::new());
     for _ in 0..options.rounds.max(1) {
-        release(dray, &path)?;
-        whole.push(read_all(&path, size)?);
-        release(dray, &path)?;
-        restores.push(dray.run("restore", &path)?);
+        release(dray, path)?;
+        whole.push(read_all(path, size)?);
+        release(dray, path)?;
+        restores.push(dray.run("restore", path)?);
     }
-    fs::remove_file(&path)?;
     let nanoseconds = |time: Duration| u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
-    Ok(RecallSize {
-        size,
+    Ok(RecallTimes {
         reads: times.len(),
         p50_ns: nanoseconds(at(0.5)),
         p99_ns: nanoseconds(at(0.99)),
@@ -229,15 +267,19 @@ impl fmt::Display for RecallReport {
         let head = ["size", "reads", "half", "99 of 100", "all", "all / dray restore"];
         let mut rows = vec![head.map(str::to_owned).to_vec()];
         for it in &self.sizes {
-            let ms = |ns: u64| format!("{:.2} ms", ns as f64 / 1e6);
-            rows.push(vec![
-                format!("{} KiB", it.size >> 10),
-                it.reads.to_string(),
-                ms(it.p50_ns),
-                ms(it.p99_ns),
-                format!("{:.0} MiB/s", it.size as f64 / it.whole_s / f64::from(1 << 20)),
-                format!("{:.2}x", it.restore_s / it.whole_s),
-            ]);
+            let name = format!("{} KiB", it.size >> 10);
+            let flood = it.flood.iter().map(|flood| (format!("{name}, flood"), &flood.times));
+            for (name, times) in std::iter::once((name.clone(), &it.idle)).chain(flood) {
+                let ms = |ns: u64| format!("{:.2} ms", ns as f64 / 1e6);
+                rows.push(vec![
+                    name,
+                    times.reads.to_string(),
+                    ms(times.p50_ns),
+                    ms(times.p99_ns),
+                    format!("{:.0} MiB/s", it.size as f64 / times.whole_s / f64::from(1 << 20)),
+                    format!("{:.2}x", times.restore_s / times.whole_s),
+                ]);
+            }
         }
         write_aligned(f, &rows)?;
         self.conditions.iter().try_for_each(|line| writeln!(f, "{line}"))
