@@ -6,10 +6,9 @@ use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
 use crate::error::Error;
+use crate::mount::Mount;
 
 const SECTOR: u64 = 512;
-
-const MOUNTS: &str = "/proc/self/mountinfo";
 
 /// The file system and the block device under a path, as far as sysfs shows one.
 #[derive(Clone, Debug)]
@@ -37,21 +36,14 @@ impl Place {
             let (file_system, mount_options, source) = Default::default();
             return Ok(Self { file_system, mount_options, source, sys: sys_dir(meta.rdev()) });
         }
-        let mounts = fs::read_to_string(MOUNTS)
-            .map_err(|error| Error::Read { path: MOUNTS.into(), error })?;
-        let mount = mounts
-            .lines()
-            .filter_map(Mount::parse)
-            .filter(|mount| path.starts_with(&mount.point))
-            // The last of equals is the one mounted on top.
-            .max_by_key(|mount| mount.point.components().count())
+        let mount = Mount::of(&path)?
             .ok_or_else(|| failed(io::Error::other("it is below no mount point")))?;
         // btrfs and overlay have a device number of their own: then ask the mounted device node.
         let sys = sys_dir(meta.dev())
             .or_else(|| fs::metadata(&mount.source).ok().and_then(|meta| sys_dir(meta.rdev())));
         Ok(Self {
             file_system: mount.kind,
-            mount_options: mount.options,
+            mount_options: mount.options.join(","),
             source: mount.source,
             sys,
         })
@@ -104,43 +96,9 @@ fn parse_stat(text: &str) -> Option<Counters> {
     Some(Counters { read, written })
 }
 
-#[derive(Debug, PartialEq, Eq)]
-struct Mount {
-    point: PathBuf,
-    kind: String,
-    source: String,
-    options: String,
-}
-
-impl Mount {
-    fn parse(line: &str) -> Option<Self> {
-        let (head, tail) = line.split_once(" - ")?;
-        let mut head = head.split(' ');
-        let point = head.nth(4)?;
-        let options = head.next()?;
-        let mut tail = tail.split(' ');
-        Some(Self {
-            point: PathBuf::from(point.replace(r"\040", " ")),
-            kind: tail.next()?.to_owned(),
-            source: tail.next()?.to_owned(),
-            options: options.to_owned(),
-        })
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn mountinfo_line() {
-        let line = r"36 35 98:0 /mnt1 /mnt/a\040b rw,noatime master:1 - ext4 /dev/vda rw,errors=c";
-        let mount = Mount::parse(line).expect("a full line");
-        assert_eq!(mount.point, Path::new("/mnt/a b"));
-        assert_eq!((mount.kind.as_str(), mount.source.as_str()), ("ext4", "/dev/vda"));
-        assert_eq!(mount.options, "rw,noatime");
-        assert_eq!(Mount::parse("36 35 98:0"), None);
-    }
 
     #[test]
     fn stat_line() {

@@ -1,8 +1,9 @@
 //! File systems, by the options that they are mounted with.
 
+use dray_results::Mount;
+
 use super::facts::Facts;
 use super::finding::{DoctorReport, Finding};
-use super::subject::Mount;
 
 pub(super) fn check(facts: &Facts, report: &mut DoctorReport) {
     let mut seen: Vec<&str> = Vec::new();

@@ -20,7 +20,7 @@ use dray_node::config::Config;
 pub use self::facts::{CERTIFICATE_DAYS, Facts, Ring, Room, Trials, Tried};
 pub use self::finding::{DoctorReport, Finding, Unchecked};
 pub use self::service::open_files;
-pub use self::subject::{Mount, Subject};
+pub use self::subject::Subject;
 
 /// Look at how this machine is set up; says nothing if all is well.
 #[derive(Args, Clone, Debug)]

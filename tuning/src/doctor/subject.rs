@@ -4,6 +4,8 @@ use std::fs;
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
+use dray_results::Mount;
+
 /// A device or a path, as far as it could be found.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Subject {
@@ -16,33 +18,6 @@ pub struct Subject {
     pub mount: Option<Mount>,
 }
 
-/// A line of mountinfo.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Mount {
-    pub point: String,
-    pub kind: String,
-    pub source: String,
-    /// Of the mount and of the file system.
-    pub options: Vec<String>,
-}
-
-impl Mount {
-    fn parse(line: &str) -> Option<Self> {
-        let (head, tail) = line.split_once(" - ")?;
-        let mut head = head.split(' ');
-        let point = head.nth(4)?.replace(r"\040", " ");
-        let mut options: Vec<String> = head.next()?.split(',').map(str::to_owned).collect();
-        let mut tail = tail.split(' ');
-        let (kind, source) = (tail.next()?.to_owned(), tail.next()?.to_owned());
-        options.extend(tail.next().unwrap_or_default().split(',').map(str::to_owned));
-        Some(Self { point, kind, source, options })
-    }
-
-    pub fn has(&self, option: &str) -> bool {
-        self.options.iter().any(|it| it == option)
-    }
-}
-
 impl Subject {
     /// Finds the disks beneath a device or path of this machine.
     pub fn find(path: &Path) -> std::io::Result<Self> {
@@ -52,12 +27,7 @@ impl Subject {
         if metadata.file_type().is_block_device() {
             return Ok(Self { name, disks: disks_of(metadata.rdev()), mount: None });
         }
-        let mounts = fs::read_to_string("/proc/self/mountinfo")?;
-        let mounts = mounts.lines().filter_map(Mount::parse);
-        // The last of equals is the one mounted on top.
-        let mount = mounts
-            .filter(|mount| whole.starts_with(&mount.point))
-            .max_by_key(|mount| Path::new(&mount.point).components().count());
+        let mount = Mount::of(&whole).map_err(std::io::Error::other)?;
         let mut disks = disks_of(metadata.dev());
         // btrfs has a device number of its own: then the mounted device node is asked.
         if disks.is_empty()
@@ -97,19 +67,5 @@ fn collect(sys: &Path, disks: &mut Vec<String>) {
         if let Ok(slave) = fs::canonicalize(slave.path()) {
             collect(&slave, disks);
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::Mount;
-
-    #[test]
-    fn a_line_of_mountinfo() {
-        let line = r"36 35 98:0 / /mnt/a\040b rw,noatime master:1 - ext4 /dev/vda rw,discard";
-        let mount = Mount::parse(line).expect("a full line");
-        assert_eq!((mount.point.as_str(), mount.kind.as_str()), ("/mnt/a b", "ext4"));
-        assert!(mount.has("noatime") && mount.has("discard") && !mount.has("ro"));
-        assert_eq!(Mount::parse("36 35 98:0"), None);
     }
 }

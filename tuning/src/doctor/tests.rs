@@ -4,6 +4,7 @@ use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::Path;
 
+use dray_results::Mount;
 use tempfile::TempDir;
 
 use super::*;
@@ -84,6 +85,7 @@ impl Machine {
             kind: "ext4".into(),
             source: "/dev/sda".into(),
             options: vec!["rw".into(), "relatime".into()],
+            file_system_options: Vec::new(),
         };
         let subjects = vec![
             Subject::named(Path::new("/dev/nvme0n1")),

@@ -25,6 +25,9 @@ use crate::tally::Run;
 
 pub use parts::{PartJob, archive_parts, begin_archive, finish_archive};
 
+/// Bytes of a segment that are written in one go where others are to have the device, too.
+const STROKE: usize = 1 << 20;
+
 /// How to archive.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct ArchiveOptions {
@@ -86,17 +89,34 @@ impl<'a, W: World> Shared<'a, W> {
 
     /// Waits until no other hand reads or writes, if somebody else waits.
     pub(crate) fn turn_to_read(&self) -> Option<MutexGuard<'_, ()>> {
-        (self.run.watch.pace() == Pace::Least).then(|| self.turn())
+        let pace = self.run.watch.pace();
+        if pace == Pace::Least { self.turn(pace) } else { None }
     }
 
-    /// The same where queues are to be short: a segment is a large write.
-    pub(crate) fn turn_to_write(&self) -> Option<MutexGuard<'_, ()>> {
-        (self.run.watch.pace() != Pace::Full).then(|| self.turn())
+    /// Writes to a volume: where queues are to be short a stroke at a time, one hand after the
+    /// other.
+    pub(crate) fn write_in_turn(
+        &self,
+        volume: &Volume<W::Files>,
+        bytes: &[u8],
+        at: u64,
+    ) -> Result<()> {
+        let files = self.world.files();
+        let mut written = 0;
+        while written < bytes.len() {
+            let pace = self.run.watch.pace();
+            let most = if pace == Pace::Full { bytes.len() } else { STROKE };
+            let _turn = self.turn(pace);
+            let stroke = &bytes[written..bytes.len().min(written + most)];
+            volume.write(files, stroke, at + written as u64)?;
+            written += stroke.len();
+        }
+        Ok(())
     }
 
-    fn turn(&self) -> MutexGuard<'_, ()> {
-        let turn = lock(&self.turn);
-        if self.run.watch.pace() == Pace::Least {
+    fn turn(&self, pace: Pace) -> Option<MutexGuard<'_, ()>> {
+        let turn = (pace != Pace::Full).then(|| lock(&self.turn));
+        if pace == Pace::Least {
             self.run.watch.give_way();
         }
         turn

@@ -262,10 +262,9 @@ impl<'a, 'w, W: World> Hand<'a, 'w, W> {
         let (volume, reservation) = archive.reserve(files, SegmentKind::PACKED, payload, index)?;
         let mut mark = reservation.mark;
         let bytes = self.pack.frame(&mut mark);
-        let _turn = self.shared.turn_to_write();
-        if let Err(error) = volume.write(files, bytes, mark.at) {
+        if let Err(error) = self.shared.write_in_turn(&volume, bytes, mark.at) {
             volume.abandon(files, &mark);
-            return Err(error.into());
+            return Err(error);
         }
         volume.written(&mark);
         volume.flush(files)?;
