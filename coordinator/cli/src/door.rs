@@ -95,6 +95,7 @@ impl Door {
                 }
                 Ok(_) if began.elapsed() > SESSION => return Err(no_session(file_system)),
                 Ok(_) => std::thread::sleep(AGAIN),
+                Err(error) if error.retry_after().is_some() => return Err(refused(error)),
                 Err(_) if standalone => return Ok(None),
                 Err(error) => return Err(no_daemon(error, &socket)),
             }
@@ -152,6 +153,9 @@ impl Door {
                     self.runtime.block_on(asked(&self.client))
                 })
             }
+            Err(error) if error.retry_after().is_some() => {
+                patiently(PATIENCE, output, || self.runtime.block_on(asked(&self.client)))
+            }
             answer => answer,
         };
         answer.map_err(refused)
@@ -191,7 +195,7 @@ fn none_runs() -> Failure {
 }
 
 /// Tries for as long as it is a connection that fails, though there is a daemon: it finds no
-/// coordinator at the moment.
+/// coordinator at the moment. And for as long as the coordinator says that it cannot answer now.
 fn patiently<T>(
     patience: Duration,
     output: &Output,
@@ -199,19 +203,24 @@ fn patiently<T>(
 ) -> dray_client::Result<T> {
     let (began, mut said) = (Instant::now(), false);
     loop {
-        match attempt() {
-            Err(error)
-                if error.is_of_connection()
-                    && !is_no_daemon(&error)
-                    && began.elapsed() < patience =>
-            {
-                if !std::mem::replace(&mut said, true) {
-                    output.warn("no coordinator at the moment; trying to connect again");
-                }
-                std::thread::sleep(AGAIN);
-            }
+        let error = match attempt() {
+            Err(error) => error,
             done => return done,
+        };
+        let (what, patience) = match error.retry_after() {
+            Some(_) => (error.to_string(), PATIENCE),
+            None if error.is_of_connection() && !is_no_daemon(&error) => {
+                ("no coordinator at the moment; trying to connect again".to_owned(), patience)
+            }
+            None => return Err(error),
+        };
+        if began.elapsed() >= patience {
+            return Err(error);
         }
+        if !std::mem::replace(&mut said, true) {
+            output.warn(&what);
+        }
+        std::thread::sleep(error.retry_after().unwrap_or(AGAIN));
     }
 }
 

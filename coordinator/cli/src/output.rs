@@ -1,6 +1,6 @@
 //! Text for people, JSON for programs, progress for terminals.
 
-use std::io::IsTerminal;
+use std::io::{IsTerminal, Write as _};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::sync::Mutex;
@@ -17,6 +17,16 @@ use crate::requests::Totals;
 /// Errors kept for the JSON report; the count of all is reported beside them.
 const ERRORS_KEPT: usize = 1000;
 
+/// Writes a line to standard output. Whoever has closed it wants no more (`dray … | head`), and
+/// what was begun goes on.
+fn print(line: &str) {
+    if let Err(error) = writeln!(std::io::stdout(), "{line}")
+        && error.kind() != std::io::ErrorKind::BrokenPipe
+    {
+        eprintln!("dray: standard output: {error}");
+    }
+}
+
 pub(crate) struct Output {
     pub(crate) json: bool,
     pub(crate) quiet: bool,
@@ -30,7 +40,7 @@ impl Output {
     /// A line for people.
     pub(crate) fn say(&self, line: &str) {
         if !self.json && !self.quiet {
-            println!("{line}");
+            print(line);
         }
     }
 
@@ -42,7 +52,7 @@ impl Output {
     /// The result for programs.
     pub(crate) fn result(&self, value: &Value) {
         if self.json {
-            println!("{value:#}");
+            print(&format!("{value:#}"));
         }
     }
 

@@ -241,6 +241,20 @@ impl Coordinator {
         )
     }
 
+    /// Messages that change nothing, and show what may not be durable yet.
+    fn only_looks(message: &Message) -> bool {
+        matches!(
+            message,
+            Message::ListSessions(_)
+                | Message::ListDispositions(_)
+                | Message::ListTokens(_)
+                | Message::FindEvent(_)
+                | Message::QueryRight(_)
+                | Message::ListRequests(_)
+                | Message::ShowRequest(_)
+        )
+    }
+
     //= docs/wire.md#w-11
     fn greet(&mut self, connection: u32, request: u64, hello: &Hello) {
         let own = self.setup.cluster;
@@ -321,6 +335,9 @@ impl Coordinator {
         message: Message,
     ) -> Result<(), Refusal> {
         let at = (connection, request);
+        if Self::only_looks(&message) {
+            self.check_answerable()?;
+        }
         match message {
             Message::Ping(_) => self.reply_now(connection, request, Done::default()),
             Message::CreateSession(it) => self.create_session(at, it)?,

@@ -74,6 +74,17 @@ impl Coordinator {
         Ok(())
     }
 
+    /// Whether what relies on the journal can be answered soon: else whoever asks is told why not,
+    /// in place of waiting without a word.
+    pub(crate) fn check_answerable(&self) -> Result<(), Refusal> {
+        match (&self.leading.store_fault, self.journal.awaited()) {
+            (Some(why), Some(_)) => {
+                Err(Refusal::busy(0, 1000, format!("the store fails: {why}")))
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// The next block to be kept, with its number; the one at hand, if no full one is left.
     pub fn take_block(&mut self) -> Option<(u64, Vec<u8>)> {
         self.journal.highest = self.journal.highest.max(self.requests.slab.highest());

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used)]
 
 use std::fs;
+use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -174,7 +175,15 @@ fn a_full_disk_is_waited_for() {
         std::thread::sleep(Duration::from_millis(50));
     }
     assert!(archive.try_wait().unwrap().is_none(), "it has ended with nothing kept");
+    // Who asks meanwhile is told why he waits, and gets his answer in the end.
+    let mut ask = place.dray(["request", "list"]);
+    let mut ask = ask.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let (mut told, mut stderr) = (String::new(), BufReader::new(ask.stderr.take().unwrap()));
+    stderr.read_line(&mut told).unwrap();
+    assert!(told.contains("no space left"), "{told}");
+    place.run(["node", "list"]).expect(0);
     fs::remove_file(&filler).unwrap();
+    assert!(ask.wait_with_output().unwrap().status.success());
     let output = archive.wait_with_output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let states = place.states();

@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 use std::sync::{MutexGuard, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use anyhow::anyhow;
 use dray_client::{AGAIN, Client, Error, PATIENCE, Pushed};
@@ -12,6 +12,9 @@ use dray_wire::{List, Reason, RequestId, SessionId, Status, Text};
 use super::{Ask, Tree, closed};
 use crate::door::{Door, Way, refused};
 use crate::exit::Failure;
+
+/// After which somebody who waits for an answer is told that he does.
+const LATE: Duration = Duration::from_secs(5);
 
 /// The connection used at the moment.
 #[derive(Clone)]
@@ -49,13 +52,13 @@ impl Tree<'_> {
         let Ask { verb, class, flags, .. } = self.ask;
         let (items, tenant) = (List(items), rustix::process::getuid().as_raw());
         let submit = Submit { tenant, class, verb, flags, items, ..Submit::default() };
-        let (mut since, mut twice) = (None, false);
+        let (mut since, mut twice, mut said) = (None, false, false);
         loop {
             let Line { client, session, turn } = self.line().clone();
             // It may have been accepted with nobody to hear it. The same movement twice is
             // harmless: the second waits for the first, and finds nothing to do.
             let asked = client.submit_as(Submit { session, ..submit.clone() });
-            let error = match self.door.runtime.block_on(asked) {
+            let error = match self.door.runtime.block_on(self.heard_late(asked)) {
                 Ok(requests) => return Ok(Accepted { requests, turn, twice }),
                 Err(error) => error,
             };
@@ -68,9 +71,27 @@ impl Tree<'_> {
             if self.locked().ended {
                 return Err(closed());
             }
+            if error.retry_after().is_some() && !std::mem::replace(&mut said, true) {
+                self.reporter.warn(&error.to_string());
+            }
             std::thread::sleep(pause);
             if error.reason() == Some(Reason::NO_SESSION) {
                 self.find_session(turn);
+            }
+        }
+    }
+
+    /// Waits for an answer, and says so if it takes long.
+    async fn heard_late<T>(&self, asked: impl Future<Output = T>) -> T {
+        tokio::pin!(asked);
+        match tokio::time::timeout(LATE, &mut asked).await {
+            Ok(answer) => answer,
+            Err(_) => {
+                self.reporter.warn(
+                    "the coordinator does not answer; it waits for its store, perhaps: see the log \
+                     of drayd",
+                );
+                asked.await
             }
         }
     }

@@ -367,6 +367,26 @@ fn a_store_that_fails_is_told_of() {
     assert!(matches!(kept(&mut all, client, ask), Message::Accepted(_)));
 }
 
+/// What was accepted and is not durable yet is shown to nobody, who is told why.
+#[test]
+fn who_looks_while_the_store_fails_is_told_so() {
+    let mut all = durable();
+    let client = all.client();
+    let own = session(&mut all, client);
+    let (class, verb) = BULK;
+    let items = List(vec![file(1)]);
+    let asked = all.tell(client, Submit { session: own, class, verb, items, ..Submit::default() });
+    assert!(all.reply(client, asked).is_none());
+    all.core.store_fails(Some("no space".to_owned()));
+    assert_eq!(all.refused(client, ListRequests::default()), Reason::BUSY);
+    assert_eq!(all.refused(client, ListSessions::default()), Reason::BUSY);
+    assert!(matches!(all.ask(client, ListNodes::default()), Message::Nodes(_)));
+    all.core.store_fails(None);
+    all.keep();
+    assert!(matches!(all.reply(client, asked), Some(Message::Accepted(_))));
+    assert!(matches!(all.ask(client, ListSessions::default()), Message::Sessions(_)));
+}
+
 #[test]
 fn what_is_no_block_is_refused() {
     let mut all = durable();

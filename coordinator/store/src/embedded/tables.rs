@@ -40,6 +40,9 @@ pub(super) fn failed(operation: &'static str, path: &Path) -> impl Fn(redb::Erro
     move |cause| {
         let path = path.clone();
         match cause {
+            redb::Error::Io(cause) if cause.kind() == std::io::ErrorKind::UnexpectedEof => {
+                Error::Damaged { path, why: "it ends too early".into() }
+            }
             redb::Error::Io(cause) => Error::io(operation, &path, cause),
             redb::Error::DatabaseAlreadyOpen => Error::Locked { path },
             redb::Error::Corrupted(why) => Error::Damaged { path, why },
