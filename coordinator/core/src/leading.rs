@@ -78,9 +78,7 @@ impl Coordinator {
     /// in place of waiting without a word.
     pub(crate) fn check_answerable(&self) -> Result<(), Refusal> {
         match (&self.leading.store_fault, self.journal.awaited()) {
-            (Some(why), Some(_)) => {
-                Err(Refusal::busy(0, 1000, format!("the store fails: {why}")))
-            }
+            (Some(why), Some(_)) => Err(Refusal::busy(0, 1000, format!("the store fails: {why}"))),
             _ => Ok(()),
         }
     }

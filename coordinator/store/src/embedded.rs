@@ -1,6 +1,7 @@
 //! The journal in a file of this machine: `docs/store.md`, *Embedded*.
 
 mod file;
+mod mark;
 mod tables;
 
 use std::fs::File;
@@ -9,6 +10,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use redb::{Database, ReadableDatabase as _};
 
+use crate::embedded::mark::Mark;
 use crate::embedded::tables::{BLOCKS, Meta};
 use crate::error::{Error, Result};
 use crate::frame;
@@ -24,6 +26,7 @@ pub struct Embedded {
     /// None after an error: the database refuses everything from then on, and is opened anew.
     database: Option<Database>,
     span: Span,
+    mark: Mark,
     /// Held, also while the database is opened anew, until this is dropped.
     _lock: File,
 }
@@ -35,6 +38,7 @@ impl Embedded {
         let lock = file::lock(directory)?;
         let path = file::path(directory);
         if !file::exists(&path)? {
+            Mark::forget(directory)?;
             file::create(directory, cluster)?;
         }
         let database = file::open(&path, true)?;
@@ -44,9 +48,11 @@ impl Embedded {
             epoch: 0,
             database: Some(database),
             span: Span::EMPTY,
+            mark: Mark::open(directory),
             _lock: lock,
         };
         let meta = store.look()?;
+        store.mark.check(&store.path, store.span)?;
         // Seconds, so that epochs go on growing where the store was moved away: nodes remember.
         let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |it| it.as_secs());
         store.epoch = now.max(meta.epoch + 1);
@@ -97,6 +103,7 @@ impl Embedded {
         match tables::commit(self.database()?, &meta, &frames, before, after) {
             Ok(()) => {
                 self.span = after;
+                self.mark.set(after);
                 Ok(())
             }
             Err(cause) => {
