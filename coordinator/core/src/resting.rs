@@ -2,7 +2,8 @@
 //!
 //! Whoever has a lease on a file is about to release it, and is done soon. Or his process is
 //! stopped: then nobody else gets the file until the kernel takes the lease away. An open file as
-//! such does not keep a restore from anything.
+//! such does not keep a restore from anything. The same goes for one that was moved by somebody
+//! else while it was being restored in parts.
 
 use dray_wire::{Reason, Status, Verb};
 
