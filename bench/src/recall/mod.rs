@@ -15,7 +15,7 @@ use clap::Args;
 use dray_device::parse_size;
 use serde::Serialize;
 
-use crate::cold::{can_drop_caches, empty_cache};
+use crate::cold::{can_drop_caches, empty_cache, touch_memory};
 use crate::data::{Random, make_file};
 use crate::table::write_aligned;
 use flood::Flood;
@@ -171,6 +171,8 @@ fn times_of(
     let (mut whole, mut restores) = (Vec::new(), Vec::new());
     for _ in 0..options.rounds.max(1) {
         release(dray, path)?;
+        // The page cache grows by the file.
+        touch_memory(size);
         whole.push(read_all(path, size)?);
         release(dray, path)?;
         restores.push(dray.run("restore", path)?);

@@ -48,7 +48,7 @@ fn check(it: &Submit) -> Result<(), Refusal> {
     if !it.class.is_known() {
         return Err(unknown("class", it.class.0.into()));
     }
-    if it.flags & !(ACCEPT_CONTENT | SILENT) != 0 {
+    if it.flags & !(ACCEPT_CONTENT | SILENT | READ_NEXT) != 0 {
         return Err(unknown("flags", it.flags.into()));
     }
     for item in &it.items.0 {

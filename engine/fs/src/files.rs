@@ -203,6 +203,10 @@ impl Files for LinuxFiles {
         Ok(rustix::fs::fsync(file)?)
     }
 
+    fn start_flush(&self, file: &LinuxFile) -> io::Result<()> {
+        crate::ffi::data::start_flush(file)
+    }
+
     fn sync_fs(&self, file: &LinuxFile) -> io::Result<()> {
         Ok(rustix::fs::syncfs(file)?)
     }

@@ -103,6 +103,11 @@ pub trait Files: Sync {
     }
     fn truncate(&self, file: &Self::File, size: u64) -> io::Result<()>;
     fn sync(&self, file: &Self::File) -> io::Result<()>;
+    /// Has what was written through the page cache be on its way to the device, so that a later
+    /// [`sync`](Self::sync) has less to wait for. Makes nothing durable.
+    fn start_flush(&self, _file: &Self::File) -> io::Result<()> {
+        Ok(())
+    }
     fn sync_fs(&self, file: &Self::File) -> io::Result<()>;
 
     /// Succeeds only if nobody else has the file open or mapped, and holds newcomers off until

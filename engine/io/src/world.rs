@@ -33,4 +33,11 @@ pub trait World: Sync {
     /// Runs `job` once per core, on a thread pinned to it that owns a ring; returns when all have
     /// returned. An error means that no ring could be had and `job` was not run.
     fn cores(&self, job: &(dyn Fn(usize, &mut Self::Ring) + Sync)) -> io::Result<()>;
+
+    /// Runs `main`, and `side` on a thread beside it or after it; returns when both have returned.
+    /// So `side` may wait for `main`, but not the other way round.
+    fn beside(&self, main: &mut dyn FnMut(), side: &mut (dyn FnMut() + Send)) {
+        main();
+        side();
+    }
 }

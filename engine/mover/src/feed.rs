@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::Mutex;
 
 use dray_io::limits::BATCH_ENTRIES;
-use dray_io::{Fault, Handle, Kind, Range, Stat};
+use dray_io::{Fault, Handle, Kind, Range, Stat, World};
 
 use crate::archive::lock;
 use crate::error::{Error, Result};
@@ -92,6 +92,25 @@ impl<'q, 'f> Queue<'q, 'f> {
             self.find(&mut source);
         }
         !out.is_empty()
+    }
+
+    /// Works the batch off, a handful after the other; `work` leaves none of it. An entry by itself
+    /// is no reason to wake all hands.
+    pub(crate) fn work_off<W: World>(&self, world: &W, work: &(dyn Fn(&mut Vec<Entry>) + Sync)) {
+        let mut first = Vec::new();
+        while self.take(&mut first) {
+            if let [_] = &first[..] {
+                work(&mut first);
+                continue;
+            }
+            let first = Mutex::new(std::mem::take(&mut first));
+            world.hands(&|_| {
+                let mut handful = std::mem::take(&mut *lock(&first));
+                while !handful.is_empty() || self.take(&mut handful) {
+                    work(&mut handful);
+                }
+            });
+        }
     }
 
     /// Takes a handful of what was found; how many are left.

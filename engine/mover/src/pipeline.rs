@@ -84,6 +84,9 @@ pub trait Work<R: Ring> {
     /// Bytes are being written.
     fn sum(&mut self, _piece: &mut Self::Piece, _place: Place, _bytes: &[u8]) {}
 
+    /// The whole blocks of so many bytes are written.
+    fn landed(&mut self, _piece: &mut Self::Piece, _length: u32) {}
+
     /// The end of a span under [`Tail::Exact`].
     fn tail(&mut self, _piece: &Self::Piece, _target: u64, _bytes: &[u8]) -> Result<()> {
         Ok(())
@@ -429,6 +432,7 @@ impl<'a, R: Ring, W: Work<R>> Pipeline<'a, R, W> {
     fn landed(&mut self, slot: Slot) {
         let flight = self.flights[slot.0 as usize];
         let active = self.active[flight.active].as_mut().expect("it has blocks in slots");
+        self.work.landed(&mut active.lot.piece, flight.write);
         if flight.write < flight.used && active.failure.is_none() {
             let bytes = &self.ring.bytes(slot)[flight.write as usize..flight.used as usize];
             let span = active.lot.spans[flight.place.span];

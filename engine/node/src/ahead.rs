@@ -13,9 +13,6 @@ use crate::config::Follow;
 /// not known, so it has to be much if the next is to be restored meanwhile.
 const LEAST: u64 = 16 << 20;
 const MOST: u64 = 1 << 30;
-/// Bytes of each of the restores that this is cut into: at some GiB/s a twentieth of a second,
-/// which is long beside what one costs by itself, and short for a reader who waits for its end.
-const PART: u64 = 64 << 20;
 /// Files that are remembered. Readers of more at once are taken for those who read at random.
 const FILES: usize = 4096;
 
@@ -72,12 +69,18 @@ impl Ahead {
         let now = Range::new(wanted.start, least.min(size));
         let Place { began, ordered } = old.unwrap_or(Place { began: 0, ordered: now });
         let ahead = (now.end - began).clamp(LEAST, MOST);
+        // One is under way while he reads another. Each ends with a flush, in which nothing is read
+        // from the archive; so they are as large as that.
+        let part = ahead / 2;
         // What is wanted may lie within what is on its way already.
         let from = ordered.end.max(now.end);
-        let end = now.end.saturating_add(ahead).min(size).max(from);
+        let most = now.end.saturating_add(ahead).min(size).max(from);
+        // As long as there is something on its way, no less than a part is worth ordering.
+        let waits = ordered.end > now.end && most < size;
+        let end = if waits { from + (most - from) / part * part } else { most };
         self.note(file, Place { began, ordered: Range::new(now.start, end) });
-        let parts = (from..end).step_by(PART as usize);
-        Plan { now, then: parts.map(|at| Range::new(at, (at + PART).min(end))).collect() }
+        let parts = (from..end).step_by(part as usize);
+        Plan { now, then: parts.map(|at| Range::new(at, (at + part).min(end))).collect() }
     }
 
     fn note(&mut self, file: FileHandle, place: Place) {
@@ -109,7 +112,10 @@ mod tests {
             end = end.max(plan.now.end);
             let before = end;
             for part in &plan.then {
-                assert!(part.start == end && !part.is_empty() && part.len() <= PART, "{plan:?}");
+                assert!(
+                    part.start == end && !part.is_empty() && part.len() <= MOST / 2,
+                    "{plan:?}"
+                );
                 end = part.end;
             }
             assert!(end <= SIZE && end - plan.now.end <= LEAST.max(plan.now.end), "{plan:?}");
@@ -124,7 +130,7 @@ mod tests {
         let lengths = read_on(u64::MAX / 2);
         assert!(lengths.len() < 10 && lengths.iter().any(|it| *it > 400 << 20), "{lengths:?}");
         // A reader who waits again and again gets no more for it.
-        assert!(read_on(PART).len() > 15);
+        assert!(read_on(64 << 20).len() > 15);
         read_on(1 << 20);
     }
 

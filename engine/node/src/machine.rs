@@ -157,6 +157,17 @@ impl World for Machine {
             if worked { Ok(()) } else { outcome }
         })
     }
+
+    fn beside(&self, main: &mut dyn FnMut(), side: &mut (dyn FnMut() + Send)) {
+        beside(main, side);
+    }
+}
+
+fn beside(main: &mut dyn FnMut(), side: &mut (dyn FnMut() + Send)) {
+    std::thread::scope(|scope| {
+        scope.spawn(side);
+        main();
+    });
 }
 
 thread_local! {
@@ -175,6 +186,11 @@ impl<'a> OneCore<'a> {
     /// Pins the calling thread.
     pub(crate) fn new(machine: &'a Machine, index: usize) -> Self {
         machine.pin(index);
+        Self::somewhere(machine, index)
+    }
+
+    /// The calling thread, wherever it runs.
+    pub(crate) fn somewhere(machine: &'a Machine, index: usize) -> Self {
         Self { machine, index }
     }
 }
@@ -217,5 +233,9 @@ impl World for OneCore<'_> {
             job(self.index, ring);
             Ok(())
         })
+    }
+
+    fn beside(&self, main: &mut dyn FnMut(), side: &mut (dyn FnMut() + Send)) {
+        beside(main, side);
     }
 }

@@ -8,11 +8,14 @@ use std::time::Duration;
 use dray_client::{Client, Options, Pushed, Stream};
 use dray_io::Range;
 use dray_server::Server;
-use dray_wire::messages::{Event, Item, KIND_FILE, Outcome};
-use dray_wire::{Class, EventType, Message, Reason, RequestId, SessionId, Status, Token, Verb};
+use dray_wire::messages::{Event, Item, KIND_FILE, Outcome, READ_NEXT, SILENT, Submit};
+use dray_wire::{
+    Class, EventType, List, Message, Reason, RequestId, SessionId, Status, Token, Verb,
+};
 use tokio::sync::mpsc;
 
 use crate::ahead::{Ahead, Plan};
+use crate::config::Follow;
 use crate::places::Places;
 
 /// Events fetched at once, and how long one waits for the first.
@@ -119,6 +122,19 @@ fn item_of(event: &Event, range: Range) -> Item {
     Item { handle: event.handle, offset, length, kind: KIND_FILE, ..Item::default() }
 }
 
+/// Has what nobody waits for yet be restored. If that fails, the reader waits for it later.
+async fn follow_up(client: &Client, session: SessionId, flags: u16, items: Vec<Item>) {
+    if items.is_empty() {
+        return;
+    }
+    let (class, verb, flags) = (Class::INTERACTIVE, Verb::RESTORE, SILENT | flags);
+    let items = List(items);
+    let submit = Submit { session, class, verb, flags, items, ..Submit::default() };
+    if let Err(error) = client.submit_as(submit).await {
+        tracing::debug!(%session, %error, "nothing is restored ahead");
+    }
+}
+
 /// Turns events into restores.
 async fn fetch(
     client: Client,
@@ -147,27 +163,22 @@ async fn fetch(
         if events.is_empty() {
             continue;
         }
-        let (mut now, mut then) = (Vec::new(), Vec::new());
+        let (mut now, mut next, mut rest) = (Vec::new(), Vec::new(), Vec::new());
         for event in &events {
             let wanted = Range::new(event.offset, event.offset.saturating_add(event.length));
+            let follow = places.follow(event.handle.file_system);
             let plan = match (event.event, size_in(event)) {
-                (EventType::READ, Some(size)) => {
-                    let follow = places.follow(event.handle.file_system);
-                    ahead.plan(follow, event.handle, wanted, size)
-                }
+                (EventType::READ, Some(size)) => ahead.plan(follow, event.handle, wanted, size),
                 _ => Plan { now: wanted, then: Vec::new() },
             };
             now.push(item_of(event, plan.now));
+            // The rest of a file may be more than memory holds.
+            let then = if follow == Follow::Readahead { &mut next } else { &mut rest };
             then.extend(plan.then.into_iter().map(|range| item_of(event, range)));
         }
         let submitted = client.submit(session, Class::BLOCKED, Verb::RESTORE, now).await;
-        if !then.is_empty() {
-            // Nobody waits for it yet: if it is not had, the reader waits for it later.
-            let then = client.submit(session, Class::INTERACTIVE, Verb::RESTORE, then).await;
-            if let Err(error) = then {
-                tracing::debug!(%session, %error, "nothing is restored ahead");
-            }
-        }
+        follow_up(&client, session, READ_NEXT, next).await;
+        follow_up(&client, session, 0, rest).await;
         match submitted {
             Ok(requests) => {
                 for (request, event) in requests.into_iter().zip(events) {

@@ -165,7 +165,7 @@ fn cycle_once(directory: &Path, bytes: u64) -> (Cost, Cost) {
         release(machine, &opened(machine), &mut walk(machine, &tree), run).expect("release");
     });
     let back = measure(|machine, run| {
-        let options = RestoreOptions { unit };
+        let options = RestoreOptions::new(unit);
         restore(machine, &opened(machine), &mut walk(machine, &tree), options, run)
             .expect("restore");
     });

@@ -108,8 +108,8 @@ pub use set_limit::{FILE_SYSTEM, SESSION, SetLimit};
 pub use set_share::SetShare;
 pub use show_request::ShowRequest;
 pub use submit::{
-    ACCEPT_CONTENT, Item, KIND_DIRECTORY, KIND_FILE, KIND_LINK, KIND_OTHER, KIND_SYMLINK, SILENT,
-    Submit,
+    ACCEPT_CONTENT, Item, KIND_DIRECTORY, KIND_FILE, KIND_LINK, KIND_OTHER, KIND_SYMLINK,
+    READ_NEXT, SILENT, Submit,
 };
 pub use token_is::TokenIs;
 pub use tokens::Tokens;

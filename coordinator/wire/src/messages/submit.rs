@@ -13,7 +13,7 @@ message! {
         tenant: u32,
         class: Class,
         verb: Verb,
-        /// [`ACCEPT_CONTENT`], [`SILENT`].
+        /// [`ACCEPT_CONTENT`], [`SILENT`], [`READ_NEXT`].
         flags: u16,
         /// 0: none.
         deadline_ms: u32,
@@ -26,6 +26,8 @@ message! {
 pub const ACCEPT_CONTENT: u16 = 1;
 /// Push no outcomes.
 pub const SILENT: u16 = 2;
+/// Somebody is about to read what is restored: it may stay in memory, too.
+pub const READ_NEXT: u16 = 4;
 
 record! {
     /// A file to be moved.

@@ -8,7 +8,7 @@ mod text;
 use dray_wire::limits::{BODY_MAX, UNREAD_MAX};
 use dray_wire::messages::{
     ACCEPT_CONTENT, FILE_SYSTEM, KIND_DIRECTORY, KIND_FILE, KIND_LINK, KIND_OTHER, KIND_SYMLINK,
-    SESSION, SILENT,
+    READ_NEXT, SESSION, SILENT,
 };
 use dray_wire::{
     Class, EventType, HEADER_BYTES, MAGIC, Message, Reason, Response, Right, Role, Status, Step,
@@ -95,6 +95,7 @@ fn values_are_those_of_the_document() {
     let flags = [
         (ACCEPT_CONTENT.trailing_zeros(), "accept content"),
         (SILENT.trailing_zeros(), "no outcomes wanted"),
+        (READ_NEXT.trailing_zeros(), "read next"),
     ];
     assert_eq!(numbered(document.sentence("Flags, ")), flags.map(|(it, word)| pair(it, word)));
 }

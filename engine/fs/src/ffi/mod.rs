@@ -1,5 +1,6 @@
 //! System calls that no safe wrapper offers. The only unsafe code of the crate.
 
+pub(crate) mod data;
 pub(crate) mod fanotify;
 pub(crate) mod handle;
 pub(crate) mod ioctl;

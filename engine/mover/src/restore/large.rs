@@ -6,8 +6,9 @@ use std::sync::Mutex;
 use dray_archive::{Archive, FileRecord};
 use dray_io::{Files, Range, World};
 
-use super::pieces::{self, Stretch, Stretches, Written};
+use super::pieces;
 use super::settle::Target;
+use super::stretch::{Stretch, Stretches, Written};
 use super::{Shared, Wanted};
 use crate::archive::lock;
 use crate::error::Result;
@@ -33,7 +34,9 @@ impl<W: World> Batch<'_, '_, W> {
         };
         target.begin(files, archive, &record, place, self.shared.run)?;
         let whole = Range::new(0, record.size);
-        Stretch::new(files, 0, target, (record, place), wanted, whole).map(Some)
+        let stretch = Stretch::new(0, target, (record, place), wanted, whole);
+        stretch.set_direct(files, !self.shared.options.read_next)?;
+        Ok(Some(stretch))
     }
 
     /// Everything is written.

@@ -12,6 +12,7 @@ mod pieces;
 mod recall;
 mod settle;
 mod small;
+mod stretch;
 
 use std::sync::Mutex;
 
@@ -34,6 +35,17 @@ pub use recall::recall;
 pub struct RestoreOptions {
     /// Bytes per request of the data path.
     pub unit: u32,
+    /// Somebody is about to read what comes back: large files and ranges are written through the
+    /// page cache, where he finds it. What is noted of them is on its way to be durable at the
+    /// end, as after a [`recall`](recall()).
+    pub read_next: bool,
+}
+
+impl RestoreOptions {
+    /// Nobody is known to be about to read it.
+    pub fn new(unit: u32) -> Self {
+        Self { unit, read_next: false }
+    }
 }
 
 /// A file that is to come back.
@@ -73,13 +85,17 @@ pub fn restore<W: World>(
             let packed =
                 |wanted: &Wanted| wanted.size <= SMALL_FILE && wanted.entry.range.is_none();
             let (small, large): (Vec<_>, Vec<_>) = wanted.into_iter().partition(packed);
-            small::restore_all(&shared, small);
+            if !small.is_empty() {
+                small::restore_all(&shared, small);
+            }
             if !large.is_empty() {
                 large::restore_all(&shared, large)?;
             }
             wanted = later;
         }
-        touched.sync(world.files())?;
+        if !options.read_next {
+            touched.sync(world.files())?;
+        }
         if over {
             return Ok(());
         }
@@ -90,24 +106,27 @@ impl<W: World> Shared<'_, W> {
     /// Finds out where the data of each file is; those that are all there are passed over.
     fn plan(&self, queue: &Queue<'_, '_>) -> Vec<Wanted> {
         let wanted = Mutex::new(Vec::new());
-        self.world.hands(&|_| {
-            let (mut handful, mut found) = (Vec::new(), Vec::new());
-            while queue.take(&mut handful) {
-                while let Some(entry) = handful.pop() {
-                    if entry.kind != Kind::File {
-                        continue;
-                    }
-                    let path = entry.path.clone();
-                    match self.look(entry) {
-                        Ok(Some(one)) => found.push(one),
-                        Ok(None) => {}
-                        Err(error) => self.run.failed(&path, &error),
-                    }
-                }
-            }
+        queue.work_off(self.world, &|handful| {
+            let mut found = self.look_at_all(handful);
             lock(&wanted).append(&mut found);
         });
         wanted.into_inner().unwrap_or_default()
+    }
+
+    fn look_at_all(&self, handful: &mut Vec<Entry>) -> Vec<Wanted> {
+        let mut found = Vec::new();
+        while let Some(entry) = handful.pop() {
+            if entry.kind != Kind::File {
+                continue;
+            }
+            let path = entry.path.clone();
+            match self.look(entry) {
+                Ok(Some(one)) => found.push(one),
+                Ok(None) => {}
+                Err(error) => self.run.failed(&path, &error),
+            }
+        }
+        found
     }
 
     /// Keeps one of each file, of a list in order, and returns those with another range of it.

@@ -16,8 +16,9 @@ use dray_io::limits::SUM_BLOCK;
 use dray_io::{Context, Files, Operation, PackedTime, Range, World};
 
 use super::large::wanted;
-use super::pieces::{self, Stretch, Stretches, Written};
+use super::pieces;
 use super::settle::Target;
+use super::stretch::{Stretch, Stretches, Written};
 use super::{RestoreOptions, Shared};
 use crate::archive::lock;
 use crate::compare::is_filled;
@@ -84,7 +85,7 @@ pub fn restore_parts<W: World>(
     run: &Run<'_>,
     done: &Done<'_, u64>,
 ) -> Result<()> {
-    let shared = Shared { world, archive, options: RestoreOptions { unit }, run };
+    let shared = Shared { world, archive, options: RestoreOptions::new(unit), run };
     let jobs = Mutex::new(jobs.into_iter().enumerate());
     pieces::move_all(&shared, &Batch { shared: &shared, jobs, done })
 }
@@ -142,7 +143,9 @@ impl<W: World> Batch<'_, '_, W> {
             target.check_only_ours(files, archive, &record, place, reach)?;
         }
         let wanted = job.stamp.wanted;
-        Stretch::new(files, index, target, (record, place), wanted, job.range)
+        let stretch = Stretch::new(index, target, (record, place), wanted, job.range);
+        stretch.set_direct(files, true)?;
+        Ok(stretch)
     }
 
     fn finish(&self, stretch: &Stretch<W::Files>, written: Written) -> Result<u64> {

@@ -1,94 +1,21 @@
-//! Stretches of files, whose missing bytes all cores write together. What a stretch is, and what
-//! becomes of it when its data is back, is its maker's affair.
+//! The pieces of stretches, which all cores write together.
 
-use std::path::Path;
+use std::sync::mpsc::{self, Receiver, Sender};
 use std::sync::{Arc, Mutex};
 
-use dray_archive::{Extent, FileRecord, Location, Open, Stored};
-use dray_io::{Context, Files, Operation, Range, Ring, World, sum};
+use dray_archive::{Extent, Location, Open, Stored};
+use dray_io::{Context, Files, Operation, Ring, World, sum};
 
 use super::Shared;
-use super::settle::Target;
+use super::stretch::{Stretch, Stretches};
 use crate::archive::lock;
 use crate::cores::on_cores;
 use crate::error::{Error, Result};
 use crate::pipeline::{Lot, Place, Span, Tail, Work};
-use crate::tally::Run;
 
-/// Where stretches come from and go to.
-pub(super) trait Stretches<F: Files>: Sync {
-    /// The next to be written. One core at a time asks.
-    fn next(&self, core: usize) -> Option<Stretch<F>>;
-    /// Every piece of one has ended, well or not; told once, on this core.
-    fn conclude(&self, core: usize, stretch: &Stretch<F>, outcome: Result<Written>);
-}
-
-/// A file, or part of one, to which data is coming back.
-pub(super) struct Stretch<F: Files> {
-    /// Which of its maker's it is.
-    pub(super) index: usize,
-    pub(super) path: Arc<Path>,
-    pub(super) target: Target<F>,
-    pub(super) record: Box<FileRecord>,
-    /// Volume and offset of the manifest's segment.
-    pub(super) place: (u32, u64),
-    /// What is to be present in the file in the end.
-    pub(super) wanted: Range,
-    /// The checksum blocks that start here are written, and no others.
-    range: Range,
-    /// Ranges of the file to write.
-    todo: Vec<Range>,
-    state: Mutex<State>,
-}
-
-/// What is written, but for the ends of files that do not fill a block.
-#[derive(Default)]
-pub(super) struct Written {
-    pub(super) bytes: u64,
-    tails: Vec<(u64, Vec<u8>)>,
-}
-
-#[derive(Default)]
-struct State {
-    under_way: usize,
-    complete: bool,
-    written: Written,
-    failure: Option<Error>,
-}
-
-impl<F: Files> Stretch<F> {
-    /// The part `range` of a restore of `wanted`. The move has begun.
-    pub(super) fn new(
-        files: &F,
-        index: usize,
-        target: Target<F>,
-        (record, place): (Box<FileRecord>, (u32, u64)),
-        wanted: Range,
-        range: Range,
-    ) -> Result<Self> {
-        files.set_direct(&target.file, true).during(Operation::Open, &target.path)?;
-        let (todo, _) = target.goal(wanted);
-        let (path, state) = (Arc::from(target.path.as_path()), Mutex::default());
-        Ok(Self { index, path, target, record, place, wanted, range, todo, state })
-    }
-
-    /// Writes what the rings could not, and makes all of it durable.
-    pub(super) fn flush(&self, files: &F, written: Written, run: &Run<'_>) -> Result<()> {
-        let target = &self.target;
-        files.set_direct(&target.file, false).during(Operation::Open, &target.path)?;
-        target.check(files)?;
-        for (at, bytes) in written.tails {
-            run.may_act(&target.path)?;
-            files.write_at(&target.file, &bytes, at).during_at(
-                Operation::Write,
-                &target.path,
-                at,
-            )?;
-        }
-        files.sync(&target.file).during(Operation::Flush, &target.path)?;
-        Ok(())
-    }
-}
+/// Bytes written through the page cache before they are sent on their way to the device: enough for
+/// large requests, and little of what the flush in the end has to wait for.
+const SENT_ON: u64 = 8 << 20;
 
 struct Cursor<F: Files> {
     current: Option<Arc<Stretch<F>>>,
@@ -105,6 +32,8 @@ struct Piece<F: Files> {
     /// Sums of each span.
     sums: Vec<Vec<u32>>,
     spans: Vec<Span>,
+    /// Bytes in the page cache that were not sent on.
+    cached: u64,
 }
 
 struct Core<'a, 'w, W: World> {
@@ -112,6 +41,8 @@ struct Core<'a, 'w, W: World> {
     core: usize,
     stretches: &'a dyn Stretches<W::Files>,
     cursor: &'a Mutex<Cursor<W::Files>>,
+    /// Where stretches are told of that have something in the page cache to be sent on.
+    cached: Option<Sender<Arc<Stretch<W::Files>>>>,
 }
 
 /// Writes all stretches. An error means that a ring failed, and what it was moving with it.
@@ -120,11 +51,31 @@ pub(super) fn move_all<W: World>(
     stretches: &dyn Stretches<W::Files>,
 ) -> Result<()> {
     let cursor = Mutex::new(Cursor { current: None, source: 0, failure: None });
-    let work = |core| Core { shared, core, stretches, cursor: &cursor };
-    on_cores(shared.world, shared.options.unit, shared.run, &work, &|error| {
-        lock(&cursor).failure.get_or_insert(error);
-    })?;
+    let (cached, mut to_send_on) = mpsc::channel();
+    let (mut cached, mut outcome) = (Some(cached), Ok(()));
+    let mut main = || {
+        let (cached, cursor) = (cached.take(), &cursor);
+        let work = |core| Core { shared, core, stretches, cursor, cached: cached.clone() };
+        outcome = on_cores(shared.world, shared.options.unit, shared.run, &work, &|error| {
+            lock(cursor).failure.get_or_insert(error);
+        });
+    };
+    if shared.options.read_next {
+        shared.world.beside(&mut main, &mut || send_on(shared.world.files(), &mut to_send_on));
+    } else {
+        main();
+    }
+    outcome?;
     cursor.into_inner().ok().and_then(|cursor| cursor.failure).map_or(Ok(()), Err)
+}
+
+/// Sends what is in the page cache on, beside the cores: that waits for room in the queue of the
+/// device, which they must not while there is something to be read.
+fn send_on<F: Files>(files: &F, stretches: &mut Receiver<Arc<Stretch<F>>>) {
+    while let Ok(stretch) = stretches.recv() {
+        // Only a head start: the flush in the end sees to all of it, and finds what fails.
+        let _ = files.start_flush(&stretch.target.file);
+    }
 }
 
 impl<W: World> Core<'_, '_, W> {
@@ -165,6 +116,7 @@ impl<W: World> Core<'_, '_, W> {
                 segment,
                 sums: Vec::new(),
                 spans: Vec::new(),
+                cached: 0,
             };
             for extent in extents {
                 self.plan(&mut piece, &volume, segment, extent)?;
@@ -329,6 +281,17 @@ impl<W: World> Work<W::Ring> for Core<'_, '_, W> {
         let length = bytes.len() as u64;
         lock(&piece.stretch.state).written.bytes += length;
         self.shared.run.moved(length);
+    }
+
+    fn landed(&mut self, piece: &mut Piece<W::Files>, length: u32) {
+        if !self.shared.options.read_next {
+            return;
+        }
+        piece.cached += u64::from(length);
+        if piece.cached >= SENT_ON {
+            piece.cached = 0;
+            let _ = self.cached.as_ref().map(|to| to.send(Arc::clone(&piece.stretch)));
+        }
     }
 
     fn tail(&mut self, piece: &Piece<W::Files>, target: u64, bytes: &[u8]) -> Result<()> {

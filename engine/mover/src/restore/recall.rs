@@ -1,8 +1,6 @@
 //! Ranges that somebody waits for: each file by itself, without a batch, and answered as soon as it
 //! can be read.
 
-use std::sync::Mutex;
-
 use dray_archive::Archive;
 use dray_io::{Context, Files, Operation, World};
 
@@ -10,7 +8,6 @@ use super::fill::fill;
 use super::large::wanted;
 use super::settle::Target;
 use super::{RestoreOptions, Shared};
-use crate::archive::lock;
 use crate::error::Result;
 use crate::feed::{Entry, Feed, Queue};
 use crate::tally::{Latency, Run};
@@ -31,21 +28,7 @@ pub fn recall<W: World>(
     let shared = Shared { world, archive, options, run };
     loop {
         let queue = Queue::new(feed, run);
-        let mut first = Vec::new();
-        // Mostly somebody waits for one range of one file: for that no other hand is woken.
-        while queue.take(&mut first) {
-            if let [_] = &first[..] {
-                shared.recall_all(&mut first);
-                continue;
-            }
-            let first = Mutex::new(std::mem::take(&mut first));
-            world.hands(&|_| {
-                let mut handful = std::mem::take(&mut *lock(&first));
-                while !handful.is_empty() || queue.take(&mut handful) {
-                    shared.recall_all(&mut handful);
-                }
-            });
-        }
+        queue.work_off(world, &|handful| shared.recall_all(handful));
         if queue.is_over() {
             return Ok(());
         }

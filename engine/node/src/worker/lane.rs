@@ -16,6 +16,7 @@ use dray_wire::messages::ItemResult;
 
 use super::order::{Task, done, failed, nothing};
 use super::{Shared, Urgency};
+use crate::machine::OneCore;
 
 /// How long a lane that archives waits for more before it commits what it has. Who goes through a
 /// cold tree finds some ten thousand names a second, and an order has 256 of them: with 10 ms the
@@ -28,6 +29,8 @@ pub(crate) enum Duty {
     Archive,
     Release,
     Restore,
+    /// Restoring what somebody is about to read.
+    Ahead,
     /// Restoring what somebody waits for.
     Recall,
     Remove {
@@ -80,7 +83,14 @@ fn perform(
             dray_mover::archive(machine, archive, feed, options, run)
         }
         Duty::Release => dray_mover::release(machine, archive, feed, run),
-        Duty::Restore => dray_mover::restore(machine, archive, feed, RestoreOptions { unit }, run),
+        Duty::Restore => {
+            dray_mover::restore(machine, archive, feed, RestoreOptions::new(unit), run)
+        }
+        // Parts of files, one after the other: a ring for each would cost as much as half of it.
+        Duty::Ahead => {
+            let options = RestoreOptions { unit, read_next: true };
+            dray_mover::restore(&OneCore::somewhere(machine, 0), archive, feed, options, run)
+        }
         Duty::Recall => dray_mover::recall(machine, archive, feed, run),
         Duty::Remove { accept_content } => {
             let options = RemoveOptions { accept_content };

@@ -16,7 +16,7 @@ use dray_fs::LinuxFiles;
 use dray_io::World;
 use dray_io::limits::RECALL_INLINE;
 use dray_mover::{Pace, Tally};
-use dray_wire::messages::{ACCEPT_CONTENT, ItemResult, Order};
+use dray_wire::messages::{ACCEPT_CONTENT, ItemResult, Order, READ_NEXT};
 use dray_wire::{Class, OrderId, Reason, Status, Step, Verb};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
 
@@ -221,21 +221,23 @@ impl Worker {
         }
         let cores = self.shared.machine.core_count();
         let urgency = Urgency::of(order.class);
-        let accept_content = order.flags & ACCEPT_CONTENT != 0;
+        let flagged = |flag| order.flags & flag != 0;
+        let (accept_content, read_next) = (flagged(ACCEPT_CONTENT), flagged(READ_NEXT));
         let duty = match order.verb {
             Verb::ARCHIVE => Some(Duty::Archive),
             Verb::RELEASE => Some(Duty::Release),
             Verb::RESTORE if soon => Some(Duty::Recall),
+            Verb::RESTORE if read_next => Some(Duty::Ahead),
             Verb::RESTORE => Some(Duty::Restore),
             Verb::REMOVE => Some(Duty::Remove { accept_content }),
             _ => None,
         };
         let key = match (order.step, duty) {
             (Step::WHOLE, Some(duty)) => Some(LaneKey::Whole(duty, urgency)),
-            (Step::BEGIN | Step::FINISH, Some(Duty::Archive | Duty::Restore)) => {
+            (Step::BEGIN | Step::FINISH, Some(Duty::Archive | Duty::Restore | Duty::Ahead)) => {
                 Some(LaneKey::Ends)
             }
-            (Step::PART, Some(Duty::Archive | Duty::Restore)) => {
+            (Step::PART, Some(Duty::Archive | Duty::Restore | Duty::Ahead)) => {
                 Some(LaneKey::Core(usize::from(order.core) % cores))
             }
             _ => None,

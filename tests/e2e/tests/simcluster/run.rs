@@ -228,7 +228,7 @@ fn act(sim: &Sim, heard: &Heard, files: usize) -> dray_mover::Result<()> {
         (0..files).map(entry)
     };
     dray_mover::release(sim, &archive, &mut entries(), &run)?;
-    dray_mover::restore(sim, &archive, &mut entries(), RestoreOptions { unit: UNIT }, &run)
+    dray_mover::restore(sim, &archive, &mut entries(), RestoreOptions::new(UNIT), &run)
 }
 
 #[derive(Default)]

@@ -185,7 +185,7 @@ impl Batch<'_> {
             }
             Verb::RELEASE => dray_mover::release(world, archive, &mut feed, &run),
             Verb::RESTORE => {
-                dray_mover::restore(world, archive, &mut feed, RestoreOptions { unit }, &run)
+                dray_mover::restore(world, archive, &mut feed, RestoreOptions::new(unit), &run)
             }
             _ => dray_mover::remove(world, archive, &mut feed, RemoveOptions::default(), &run),
         };

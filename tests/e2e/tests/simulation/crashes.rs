@@ -93,7 +93,7 @@ fn a_crash_while_ranges_are_restored_loses_nothing() {
         (Scene::small(3), Range::new(4000, 66_000)),
     ] {
         let scene = scene.after(&[Act::Archive, Act::Release]);
-        let acts = [Act::RestoreRange(range), Act::Release, Act::RestoreRange(range), Act::Restore];
+        let acts = [Act::RestoreRange(range), Act::Release, Act::ReadNext(range), Act::Restore];
         crash_everywhere(&scene, 3, 53, &acts);
     }
 }

@@ -17,7 +17,7 @@ fn is_complete(scene: &Scene, sim: &Sim, what: Act) -> Result<(), String> {
             Act::Archive | Act::Restore => matches!(how, Standing::Archived { .. }),
             Act::Release => matches!(how, Standing::Away { .. }) || file.content.is_empty(),
             Act::Remove => matches!(how, Standing::Resident),
-            Act::RestoreRange(_) => true,
+            Act::RestoreRange(_) | Act::ReadNext(_) => true,
         };
         if !right {
             return Err(format!("{} is left {}", file.path.display(), how.word()));
@@ -122,6 +122,7 @@ fn a_fault_while_restoring_loses_nothing() {
     let large = Scene::large(3).after(&acts);
     fail_all(&large, Act::Restore, 5);
     fail_all(&large, Act::RestoreRange(Range::new(70_000, 200_001)), 3);
+    fail_all(&large, Act::ReadNext(Range::new(70_000, 200_001)), 3);
 }
 
 #[test]

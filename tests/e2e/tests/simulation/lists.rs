@@ -44,7 +44,7 @@ fn move_list(sim: &Sim, scene: &Scene, what: Act, list: Vec<Entry>) -> (usize, u
         }
         Act::Release => release(sim, &tier, &mut feed, &run),
         Act::Remove => remove(sim, &tier, &mut feed, RemoveOptions::default(), &run),
-        _ => restore(sim, &tier, &mut feed, RestoreOptions { unit: UNIT }, &run),
+        _ => restore(sim, &tier, &mut feed, RestoreOptions::new(UNIT), &run),
     };
     outcome.unwrap();
     tier.close(sim).unwrap();

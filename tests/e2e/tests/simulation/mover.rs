@@ -20,6 +20,8 @@ pub(crate) enum Act {
     Release,
     Restore,
     RestoreRange(Range),
+    /// For somebody who is about to read it.
+    ReadNext(Range),
     Remove,
 }
 
@@ -91,11 +93,12 @@ pub(crate) fn try_act(
     let moved = match what {
         Act::Archive => archive(sim, &tier, &mut walk, ArchiveOptions { hash: false, unit }, run),
         Act::Release => release(sim, &tier, &mut walk, run),
-        Act::Restore => restore(sim, &tier, &mut walk, RestoreOptions { unit }, run),
-        Act::RestoreRange(range) => {
+        Act::Restore => restore(sim, &tier, &mut walk, RestoreOptions::new(unit), run),
+        Act::RestoreRange(range) | Act::ReadNext(range) => {
             let part = |entry| Entry { range: Some(range), ..entry };
             let mut feed = walk.map(|found| found.map(part));
-            restore(sim, &tier, &mut feed, RestoreOptions { unit }, run)
+            let read_next = matches!(what, Act::ReadNext(_));
+            restore(sim, &tier, &mut feed, RestoreOptions { unit, read_next }, run)
         }
         Act::Remove => remove(sim, &tier, &mut walk, RemoveOptions::default(), run),
     };
