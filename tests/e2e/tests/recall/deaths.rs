@@ -1,7 +1,9 @@
 //! The daemon, the holder, or both end while files are accessed.
 
 use std::fs;
+use std::io::Read;
 use std::os::unix::fs::MetadataExt;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::channel;
 use std::time::Duration;
 
@@ -28,6 +30,38 @@ fn readers_wait_for_the_next_daemon() {
     scene.start_daemon();
     let read = got.recv_timeout(Duration::from_secs(20)).expect("the reader goes on");
     assert!(read.unwrap() == content(1, size));
+}
+
+#[test]
+fn who_reads_from_front_to_back_outlives_daemons() {
+    for kind in KINDS {
+        let test = "who_reads_from_front_to_back_outlives_daemons";
+        let Some(mut scene) = Scene::new(test, kind) else { continue };
+        let (path, size) = (scene.file("large"), 160 * MIB);
+        write_file(&path, 1, size);
+        scene.put_away();
+        let come_to = AtomicU64::new(0);
+        let got = std::thread::scope(|scope| {
+            let reader = scope.spawn(|| {
+                let mut file = fs::File::open(&path).unwrap();
+                let mut got = vec![0; size as usize];
+                for part in got.chunks_mut(MIB as usize) {
+                    file.read_exact(part).unwrap();
+                    come_to.fetch_add(MIB, Ordering::Relaxed);
+                }
+                got
+            });
+            for place in [10, 50, 100] {
+                scene.until(|| come_to.load(Ordering::Relaxed) >= place * MIB);
+                scene.kill("drayd");
+                scene.start_daemon();
+            }
+            reader.join().unwrap()
+        });
+        assert!(got == content(1, size), "{kind}");
+        scene.put_away();
+        assert!(fs::read(&path).unwrap() == content(1, size), "{kind}");
+    }
 }
 
 #[test]

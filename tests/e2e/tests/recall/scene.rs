@@ -128,7 +128,7 @@ impl Scene {
     }
 
     #[track_caller]
-    fn until(&self, wanted: impl Fn() -> bool) {
+    pub(crate) fn until(&self, wanted: impl Fn() -> bool) {
         let until = Instant::now() + READY;
         while !wanted() {
             assert!(Instant::now() < until, "{}", self.logs());
