@@ -31,6 +31,6 @@ pub use file::LinuxFile;
 pub use files::{CUT_ATTRIBUTE, LinuxFiles};
 pub use handle::KernelHandle;
 pub use metadata::{Attributes, Node, Shortfall};
-pub use process::{peak_resident_bytes, process_cpu, raise_open_files};
+pub use process::{peak_resident_bytes, process_cpu, raise_open_files, run_in_real_time};
 pub use queue::queue_limits;
 pub use use_of_device::use_of_device;

@@ -14,6 +14,12 @@ pub fn raise_open_files() -> io::Result<Option<u64>> {
     Ok(limit.maximum)
 }
 
+/// Has the calling thread, and those it starts from now on, run before all that are not of real
+/// time (`sched(7)`). EPERM without CAP_SYS_NICE.
+pub fn run_in_real_time() -> io::Result<()> {
+    crate::ffi::schedule::real_time()
+}
+
 /// CPU time of all threads so far, user and system.
 pub fn process_cpu() -> Duration {
     let spent = clock_gettime(ClockId::ProcessCPUTime);

@@ -21,24 +21,29 @@ impl Answers {
         Self { held: Vec::new(), last: Instant::now() }
     }
 
-    /// Gives an answer, or holds it back for a while, as so many wait.
+    /// Those that wait, beside `pending` ones, for what is held.
+    pub(crate) fn crowd(&self, pending: usize) -> usize {
+        pending + self.held.len()
+    }
+
+    /// Gives an answer, or holds it back for a while, as so many wait beside.
     pub(crate) fn give(
         &mut self,
         groups: &[Arc<Group>],
         group: usize,
         access: Access,
         answer: Result<(), Errno>,
-        waiting: usize,
+        pending: usize,
     ) {
-        if waiting < CROWD {
+        if self.crowd(pending) < CROWD {
             return give(&groups[group], &access, answer);
         }
         self.held.push((group, access, answer));
     }
 
     /// How long until those that are held are to be given; none if there are none.
-    pub(crate) fn due(&self, waiting: usize) -> Option<Duration> {
-        let pause = WAKE * u32::try_from(waiting).unwrap_or(u32::MAX);
+    pub(crate) fn due(&self, pending: usize) -> Option<Duration> {
+        let pause = WAKE * u32::try_from(self.crowd(pending)).unwrap_or(u32::MAX);
         (!self.held.is_empty()).then(|| pause.saturating_sub(self.last.elapsed()))
     }
 

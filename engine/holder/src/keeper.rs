@@ -128,7 +128,7 @@ impl Keeper {
                 self.accept();
             }
             self.tell();
-            self.readers.crowded(self.pending.len() >= CROWD);
+            self.readers.crowded(self.answers.crowd(self.pending.len()) >= CROWD);
         }
     }
 

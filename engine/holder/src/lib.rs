@@ -28,6 +28,9 @@ pub fn prepare() {
         let _ = dray_fs::raise_open_files();
     }
     let _ = std::fs::write("/proc/self/oom_score_adj", "-1000");
-    // Each answer may wake thousands; the next one is not to wait for all of them.
-    let _ = rustix::process::setpriority_process(None, -20);
+    // Each answer may wake thousands; the next one is not to wait for all of them. Against so many
+    // no niceness helps: each counts for a thread.
+    if let Err(error) = dray_fs::run_in_real_time() {
+        tracing::warn!(%error, "not in real time: thousands who wait are answered slowly");
+    }
 }

@@ -5,6 +5,7 @@ pub(crate) mod fanotify;
 pub(crate) mod handle;
 pub(crate) mod ioctl;
 pub(crate) mod lease;
+pub(crate) mod schedule;
 pub(crate) mod xfs;
 
 use std::io;

@@ -12,10 +12,8 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use crate::scene::Scene;
 
 const MIB: u64 = 1 << 20;
-/// Threads that wait at once (`DRAY_RECALL_READERS`), and for how many files. The kernel wakes all
-/// of them for each answer, so it takes a time that grows with the square: two to five minutes for
-/// 10,000.
-const READERS: u64 = 2000;
+/// Threads that wait at once (`DRAY_RECALL_READERS`), and for how many files.
+const READERS: u64 = 10_000;
 const WANTED: u64 = 64;
 
 /// What a read fails with.
