@@ -170,11 +170,12 @@ fn times_of(
     let at = |share: f64| times[((times.len() - 1) as f64 * share).round() as usize];
     let (mut whole, mut restores) = (Vec::new(), Vec::new());
     for _ in 0..options.rounds.max(1) {
+        // The page cache grows by the file; by twice that on a loop device that goes through it.
         release(dray, path)?;
-        // The page cache grows by the file.
-        touch_memory(size);
+        touch_memory(2 * size);
         whole.push(read_all(path, size)?);
         release(dray, path)?;
+        touch_memory(2 * size);
         restores.push(dray.run("restore", path)?);
     }
     let nanoseconds = |time: Duration| u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
