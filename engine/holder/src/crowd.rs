@@ -21,12 +21,12 @@ impl Answers {
         Self { held: Vec::new(), last: Instant::now() }
     }
 
-    /// Those that wait, beside `pending` ones, for what is held.
+    /// All that wait: those of whom nobody has answered, and those whose answers are held.
     pub(crate) fn crowd(&self, pending: usize) -> usize {
         pending + self.held.len()
     }
 
-    /// Gives an answer, or holds it back for a while, as so many wait beside.
+    /// Gives an answer, or holds it back for a while if very many wait.
     pub(crate) fn give(
         &mut self,
         groups: &[Arc<Group>],
