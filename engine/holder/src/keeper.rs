@@ -18,7 +18,7 @@ use crate::crowd::Answers;
 use crate::limits::{CONNECTIONS, CROWD};
 use crate::packet::{Kind, Packet};
 use crate::pending::{Pending, Waiting};
-use crate::reader::{Readers, Seen};
+use crate::reader::{Readers, Seen, read};
 use crate::silent::Touch;
 use crate::touch::Touchers;
 
@@ -116,7 +116,7 @@ impl Keeper {
                 }
             }
             if ready.silencer {
-                self.silencer.read(&mut accesses)?;
+                read(&self.silencer, &mut accesses);
             }
             for access in accesses.drain(..) {
                 self.silenced(access)?;

@@ -27,6 +27,10 @@ pub(crate) const OPEN_FILES: u64 = 1 << 20;
 /// A read of an event that takes longer waits for a lease: the inode that it opens is in memory.
 pub(crate) const READ: Timespec = Timespec { tv_sec: 0, tv_nsec: 1_000_000 };
 
+/// After an event that could not be read: should none be readable, that fills neither a processor
+/// nor the log.
+pub(crate) const UNREADABLE: Duration = Duration::from_millis(1);
+
 /// Threads that read events of one group: all but one may wait for leases. Those of releases end
 /// within milliseconds, and the kernel ends any after 45 s (`/proc/sys/fs/lease-break-time`).
 pub(crate) const READERS: usize = 128;

@@ -22,7 +22,7 @@ use rustix::time::{
 
 use crate::crowd::give;
 use crate::decide::{Verdict, decide};
-use crate::limits::{READ, READERS};
+use crate::limits::{READ, READERS, UNREADABLE};
 use crate::programs::wants_all;
 
 /// What readers have for the keeper.
@@ -106,6 +106,15 @@ struct Watch {
     threads: AtomicUsize,
 }
 
+/// Reads what has come. Where the kernel cannot open a file for us, it has refused that access, and
+/// there may be others: to give up would let all who wait go on, to zeros.
+pub(crate) fn read(group: &Group, accesses: &mut Vec<Access>) {
+    if let Err(error) = group.read(accesses) {
+        tracing::error!(%error, "an access is refused, as its file cannot be opened");
+        thread::sleep(UNREADABLE);
+    }
+}
+
 impl Watch {
     fn turn(&self) -> MutexGuard<'_, u64> {
         self.turn.lock().unwrap_or_else(PoisonError::into_inner)
@@ -172,9 +181,8 @@ impl Watch {
                 result => result.map(drop)?,
             }
             self.set_alarm(own, READ)?;
-            let read = self.group.read(&mut accesses);
+            read(&self.group, &mut accesses);
             self.set_alarm(own, Timespec::default())?;
-            read?;
             for access in accesses.drain(..) {
                 self.accessed(access);
             }

@@ -5,6 +5,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
 
 use dray_fs::watch::Access;
+use rustix::fs::StatVfsMountFlags;
 use rustix::io::Errno;
 
 use crate::keeper::{Keeper, code, code_of};
@@ -46,6 +47,7 @@ impl Keeper {
 
     pub(crate) fn touched(&mut self, thread: i32, touched: &io::Result<()>) {
         let Some(mut touch) = self.touching.remove(&thread) else { return };
+        let written = touch.file.as_ref().is_none_or(|file| may_be_written(&**file));
         self.touchers.give_back(thread);
         if let (Some(file), None) = (&touch.file, touch.cut) {
             // It ends with the inode, if not here.
@@ -58,7 +60,9 @@ impl Keeper {
             _ if touch.cut.is_some() => touched.as_ref().map_or_else(code_of, |()| 0),
             // Nobody was asked, so accesses to this file are not watched.
             (Ok(()), None) => Errno::NOTCONN.raw_os_error(),
-            // No descriptor could be made: somebody has a lease.
+            // No descriptor could be made, as it is for writing.
+            _ if !written => Errno::ROFS.raw_os_error(),
+            // Or somebody has a lease.
             (Err(_), _) => Errno::AGAIN.raw_os_error(),
         };
         let silent = touch.silent.take();
@@ -97,4 +101,10 @@ impl Keeper {
         };
         self.touchers.run(thread, job)
     }
+}
+
+/// Whether the file system of a file, and its mount, are there to be written to.
+fn may_be_written(file: impl AsFd) -> bool {
+    let found = rustix::fs::fstatvfs(file);
+    found.is_ok_and(|found| !found.f_flag.contains(StatVfsMountFlags::RDONLY))
 }

@@ -12,3 +12,4 @@ mod programs;
 mod scene;
 mod timing;
 mod troubles;
+mod unusual;
