@@ -1,6 +1,7 @@
-//! What is accessed from within the kernel, and what cannot be written to.
+//! What is accessed from within the kernel, what cannot be written to, and what only looks changed.
 
 use std::fs;
+use std::os::unix::fs::FileExt;
 use std::path::Path;
 
 use dray_e2e::{LoopDevice, assert_content, content, tool, write_file};
@@ -44,4 +45,21 @@ fn a_loop_device_has_all_of_its_file() {
         let device = LoopDevice::attach(&path);
         assert!(fs::read(&device.path).unwrap() == content(1, 2 * MIB), "on {kind}");
     }
+}
+
+#[test]
+fn who_only_sets_the_time_of_a_file_is_not_told_to_accept_holes() {
+    let test = "who_only_sets_the_time_of_a_file_is_not_told_to_accept_holes";
+    let Some(scene) = Scene::new(test, "ext4") else { return };
+    let path = scene.file("f");
+    write_file(&path, 1, 9 * MIB);
+    scene.put_away();
+    let file = fs::File::open(&path).unwrap();
+    file.read_exact_at(&mut [0; 5000], 8 * MIB).unwrap();
+    drop(file);
+    tool("touch", [path.as_os_str()]);
+    scene.place.one("archive", &path).expect(1).says("restore it first");
+    assert_content(&path, 1, 9 * MIB);
+    scene.place.one("archive", &path).expect(0);
+    assert_eq!(scene.word(&path), "archived");
 }
