@@ -64,8 +64,9 @@ impl Error {
             Self::NotArchived { .. } => "archive it first",
             Self::Dirty { .. } => "archive it again",
             Self::Overwritten { .. } => {
-                "nothing is lost: get the archived content with `dray volume extract`, or accept \
-                 what is there now with `dray remove --accept-content`"
+                "restore it, if only its time was set; else nothing is lost: get the archived \
+                 content with `dray volume extract`, or accept what is there now, holes and all, \
+                 with `dray remove --accept-content`"
             }
             Self::NotResident { .. } => "restore it first",
             Self::ForeignAttribute { .. } => {

@@ -319,9 +319,9 @@ pub(super) fn refusal(standing: &Standing, path: &std::path::Path) -> Result<Opt
         }
         Standing::Archived { .. } => Ok(Some("archived already")),
         Standing::Away { touched: false, .. } => Ok(Some("released already")),
-        // Perhaps only its time was set; what is there when it is restored is looked at then.
-        Standing::Away { .. } => Err(Error::NotResident { path: path.to_owned() }),
-        Standing::Overwritten(_) => Err(Error::Overwritten { path: path.to_owned() }),
+        Standing::Away { .. } | Standing::Overwritten(_) => {
+            Err(Error::Overwritten { path: path.to_owned() })
+        }
         Standing::Foreign(_) => Err(Error::ForeignAttribute { path: path.to_owned() }),
     }
 }

@@ -48,8 +48,8 @@ fn a_loop_device_has_all_of_its_file() {
 }
 
 #[test]
-fn who_only_sets_the_time_of_a_file_is_not_told_to_accept_holes() {
-    let test = "who_only_sets_the_time_of_a_file_is_not_told_to_accept_holes";
+fn who_only_sets_the_time_of_a_file_is_told_to_restore_it() {
+    let test = "who_only_sets_the_time_of_a_file_is_told_to_restore_it";
     let Some(scene) = Scene::new(test, "ext4") else { return };
     let path = scene.file("f");
     write_file(&path, 1, 9 * MIB);
@@ -58,7 +58,7 @@ fn who_only_sets_the_time_of_a_file_is_not_told_to_accept_holes() {
     file.read_exact_at(&mut [0; 5000], 8 * MIB).unwrap();
     drop(file);
     tool("touch", [path.as_os_str()]);
-    scene.place.one("archive", &path).expect(1).says("restore it first");
+    scene.place.one("archive", &path).expect(1).says("restore it");
     assert_content(&path, 1, 9 * MIB);
     scene.place.one("archive", &path).expect(0);
     assert_eq!(scene.word(&path), "archived");
