@@ -27,8 +27,8 @@ pub(crate) const OPEN_FILES: u64 = 1 << 20;
 /// A read of an event that takes longer waits for a lease: the inode that it opens is in memory.
 pub(crate) const READ: Timespec = Timespec { tv_sec: 0, tv_nsec: 1_000_000 };
 
-/// After an event that could not be read: should none be readable, that fills neither a processor
-/// nor the log.
+/// After an event that could not be read: should none be readable, a thread that runs in real time
+/// leaves the processor to others.
 pub(crate) const UNREADABLE: Duration = Duration::from_millis(1);
 
 /// Threads that read events of one group: all but one may wait for leases. Those of releases end

@@ -47,7 +47,7 @@ impl Keeper {
 
     pub(crate) fn touched(&mut self, thread: i32, touched: &io::Result<()>) {
         let Some(mut touch) = self.touching.remove(&thread) else { return };
-        let written = touch.file.as_ref().is_none_or(|file| may_be_written(&**file));
+        let read_only = touched.is_err() && touch.file.as_ref().is_some_and(is_read_only);
         self.touchers.give_back(thread);
         if let (Some(file), None) = (&touch.file, touch.cut) {
             // It ends with the inode, if not here.
@@ -61,7 +61,7 @@ impl Keeper {
             // Nobody was asked, so accesses to this file are not watched.
             (Ok(()), None) => Errno::NOTCONN.raw_os_error(),
             // No descriptor could be made, as it is for writing.
-            _ if !written => Errno::ROFS.raw_os_error(),
+            _ if read_only => Errno::ROFS.raw_os_error(),
             // Or somebody has a lease.
             (Err(_), _) => Errno::AGAIN.raw_os_error(),
         };
@@ -103,8 +103,8 @@ impl Keeper {
     }
 }
 
-/// Whether the file system of a file, and its mount, are there to be written to.
-fn may_be_written(file: impl AsFd) -> bool {
+/// Whether the file system of a file, or its mount, cannot be written to.
+fn is_read_only(file: &Arc<OwnedFd>) -> bool {
     let found = rustix::fs::fstatvfs(file);
-    found.is_ok_and(|found| !found.f_flag.contains(StatVfsMountFlags::RDONLY))
+    found.is_ok_and(|found| found.f_flag.contains(StatVfsMountFlags::RDONLY))
 }

@@ -25,7 +25,7 @@ fn what_cannot_be_written_to_is_refused_and_the_watch_goes_on() {
         }
         scene.put_away();
         remount(&scene.place.fs, "remount,ro");
-        let refused = fs::read(&path).expect_err("there is no room for it").raw_os_error();
+        let refused = fs::read(&path).expect_err("it cannot be written to").raw_os_error();
         assert_eq!(refused, Some(5), "EIO on {kind}: {}", scene.logs());
         remount(&scene.place.fs, "remount,rw");
         for path in [&path, &other] {
