@@ -166,6 +166,10 @@ impl Files for LinuxFiles {
         xattr::set(file, self.attribute.as_bytes(), value)
     }
 
+    fn set_attribute_if(&self, file: &LinuxFile, there: bool, value: &[u8]) -> io::Result<bool> {
+        xattr::set_if(file, self.attribute.as_bytes(), there, value)
+    }
+
     fn remove_attribute(&self, file: &LinuxFile) -> io::Result<()> {
         xattr::remove(file, self.attribute.as_bytes())
     }

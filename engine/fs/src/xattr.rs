@@ -95,12 +95,27 @@ pub(crate) fn all(file: &LinuxFile, except: &[&str]) -> io::Result<Vec<(Vec<u8>,
 }
 
 pub(crate) fn set(file: &LinuxFile, name: &[u8], value: &[u8]) -> io::Result<()> {
+    set_with(file, name, value, XattrFlags::empty())
+}
+
+/// Sets one that must be there already, or must not; whether it was so.
+pub(crate) fn set_if(file: &LinuxFile, name: &[u8], there: bool, value: &[u8]) -> io::Result<bool> {
+    let (flags, otherwise) = match there {
+        true => (XattrFlags::REPLACE, Errno::NODATA),
+        false => (XattrFlags::CREATE, Errno::EXIST),
+    };
+    match set_with(file, name, value, flags) {
+        Err(error) if Errno::from_io_error(&error) == Some(otherwise) => Ok(false),
+        set => set.map(|()| true),
+    }
+}
+
+fn set_with(file: &LinuxFile, name: &[u8], value: &[u8], flags: XattrFlags) -> io::Result<()> {
     changing(file, || {
         if file.path_only {
-            let path = descriptor_path(file);
-            fs::setxattr(path.as_str(), name, value, XattrFlags::empty())
+            fs::setxattr(descriptor_path(file).as_str(), name, value, flags)
         } else {
-            fs::fsetxattr(file, name, value, XattrFlags::empty())
+            fs::fsetxattr(file, name, value, flags)
         }
     })
 }

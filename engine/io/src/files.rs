@@ -83,6 +83,9 @@ pub trait Files: Sync {
     /// The state attribute, if the file has one.
     fn attribute(&self, file: &Self::File) -> io::Result<Option<Vec<u8>>>;
     fn set_attribute(&self, file: &Self::File, value: &[u8]) -> io::Result<()>;
+    /// As [`set_attribute`](Self::set_attribute), but only if the file has one already (`there`) or
+    /// has none yet; whether that was so.
+    fn set_attribute_if(&self, file: &Self::File, there: bool, value: &[u8]) -> io::Result<bool>;
     /// Not an error if there is none.
     fn remove_attribute(&self, file: &Self::File) -> io::Result<()>;
 

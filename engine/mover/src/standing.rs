@@ -6,6 +6,7 @@ use dray_io::{Context, Files, Kind, Operation, PackedTime, RangeSet, Stat, Time}
 
 use crate::attribute::{Attribute, Kept};
 use crate::error::{Error, Result};
+use crate::manifest::changed;
 
 /// Nanoseconds between the stamp and the change time that writing the attribute left. Anything
 /// later changed the file after it was archived. A change that leaves size and modification time
@@ -128,6 +129,7 @@ pub(crate) fn changed_recently(stat: &Stat, now: Time) -> bool {
 }
 
 /// A file as it was found to be what the archive has.
+#[derive(Clone, Copy)]
 pub(crate) struct Seen<'a> {
     pub(crate) stat: &'a Stat,
     /// [`Files::now`] before it was looked at.
@@ -136,15 +138,18 @@ pub(crate) struct Seen<'a> {
 
 /// Marks a file whose content is all there as archived. The mark is certain if the file was `seen`
 /// so and the change time that it leaves can be told from that of any later change; else the
-/// content is compared before a release, that is all.
+/// content is compared before a release, that is all. Fails with [`Error::Changed`] if the file
+/// had an attribute (`marked`) and has none now, or the other way round: what somebody else removes
+/// from the archive between the comparison and the mark may be this copy, too.
 pub(crate) fn mark_archived<F: Files>(
     files: &F,
     file: &F::File,
     path: &Path,
     attribute: &Attribute,
-    seen: Option<&Seen<'_>>,
+    marked: bool,
+    seen: Option<Seen<'_>>,
 ) -> Result<()> {
-    let mark = |stamp| {
+    let mark = |there, stamp| {
         let value = Attribute {
             kept: Kept::Archived,
             moving: false,
@@ -153,22 +158,27 @@ pub(crate) fn mark_archived<F: Files>(
             present: RangeSet::default(),
             ..attribute.clone()
         };
-        files.set_attribute(file, &value.encode()).during(Operation::WriteAttribute, path)
+        let set = files.set_attribute_if(file, there, &value.encode());
+        match set.during(Operation::WriteAttribute, path)? {
+            true => Ok(()),
+            false => Err(changed(path)),
+        }
     };
-    let Some(Seen { stat, at }) = seen else { return Ok(mark(PackedTime::default())?) };
-    let mut changed = stat.changed;
+    let Some(Seen { stat, at }) = seen else { return mark(marked, PackedTime::default()) };
+    let (mut there, mut changed) = (marked, stat.changed);
     for _ in 0..STAMP_TRIES {
         let tick = files.now();
-        if tick.since(*at).is_none_or(|pause| pause > SEEN_NS) {
+        if tick.since(at).is_none_or(|pause| pause > SEEN_NS) {
             break;
         }
         // The change times of one tick are told apart by the fine clock, once they were looked at.
         let stamp = PackedTime::from(if changed < tick { tick } else { files.now_fine() });
-        mark(stamp)?;
+        mark(there, stamp)?;
+        there = true;
         changed = files.restat(file, stat).during(Operation::Stat, path)?.changed;
         if fits(changed, Time::from(stamp)) {
             return Ok(());
         }
     }
-    Ok(mark(PackedTime::default())?)
+    mark(there, PackedTime::default())
 }

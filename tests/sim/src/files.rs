@@ -114,6 +114,17 @@ impl Files for Sim {
         Ok(())
     }
 
+    fn set_attribute_if(&self, file: &SimFile, there: bool, value: &[u8]) -> io::Result<bool> {
+        let mut state = self.on(Operation::WriteAttribute, file)?;
+        let (id, value) = (file.open.id, Some(value.to_vec()));
+        let fits = state.inode(id)?.attribute.is_some() == there;
+        if fits {
+            let time = state.tick();
+            state.record(Change::Attribute { id, value, time });
+        }
+        Ok(fits)
+    }
+
     fn remove_attribute(&self, file: &SimFile) -> io::Result<()> {
         let mut state = self.on(Operation::WriteAttribute, file)?;
         if state.inode(file.open.id)?.attribute.is_some() {

@@ -49,8 +49,16 @@ pub(crate) fn attributes_beside_the_state(dir: &Path) {
     }
     files.set_attribute(&inspected, b"short").unwrap();
     assert_eq!(files.attribute(&file).unwrap(), Some(b"short".to_vec()));
-    files.remove_attribute(&inspected).unwrap();
-    assert_eq!(files.attribute(&file).unwrap(), None);
+    for file in [&file, &inspected] {
+        assert!(!files.set_attribute_if(file, false, b"first").unwrap());
+        assert!(files.set_attribute_if(file, true, b"next").unwrap());
+        assert_eq!(files.attribute(file).unwrap(), Some(b"next".to_vec()));
+        files.remove_attribute(file).unwrap();
+        assert_eq!(files.attribute(file).unwrap(), None);
+        assert!(!files.set_attribute_if(file, true, b"next").unwrap());
+        assert!(files.set_attribute_if(file, false, b"first").unwrap());
+        assert_eq!(files.attribute(file).unwrap(), Some(b"first".to_vec()));
+    }
 }
 
 pub(crate) fn attributes_of_links_and_fifos(dir: &Path) {

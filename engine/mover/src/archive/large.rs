@@ -4,15 +4,16 @@
 use std::sync::{Arc, Mutex};
 
 use dray_archive::{LinkRecord, PartRef, Record, Volume};
-use dray_io::{Access, Aligned, Context, Files, Operation, Range, World};
+use dray_io::{Access, Context, Files, Operation, Range, World};
 
-use super::pieces::{self, Opened, Stretch, Stretches, Written, too_large};
-use super::small::{fresh_attribute, is_final, refusal};
+use super::opened::Opened;
+use super::pieces::{self, Stretch, Stretches, Written, too_large};
+use super::small::{is_final, refusal};
 use super::{Shared, lock, write_records};
 use crate::error::{Error, Result};
 use crate::feed::Entry;
-use crate::manifest::{changed, is_unchanged, manifest};
-use crate::standing::{Seen, changed_recently, mark_archived, standing};
+use crate::manifest::manifest;
+use crate::standing::{changed_recently, standing};
 
 /// The large files of a batch.
 struct Batch<'a, 'w, W: World> {
@@ -50,8 +51,8 @@ impl<W: World> Batch<'_, '_, W> {
             return Ok(None);
         }
         let recent = changed_recently(&stat, files.now());
-        let range = Range::new(0, stat.size);
-        let opened = Opened { path: Arc::from(path), file, stat, recent };
+        let (range, marked) = (Range::new(0, stat.size), standing.attribute().is_some());
+        let opened = Opened { path: Arc::from(path), file, stat, recent, marked };
         Ok(Some(Stretch::new(0, opened, range)))
     }
 
@@ -95,34 +96,6 @@ impl<W: World> Stretches<W::Files> for Batch<'_, '_, W> {
     }
 }
 
-impl<F: Files> Opened<F> {
-    /// Fails if the file is not as it was before it was read.
-    pub(super) fn compare(&self, files: &F) -> Result<()> {
-        let after = files.restat(&self.file, &self.stat).during(Operation::Stat, &self.path)?;
-        if is_unchanged(&self.stat, &after) { Ok(()) } else { Err(changed(&self.path)) }
-    }
-
-    /// BLAKE3 of the whole content, in order: blocks pass the ring out of order.
-    fn hash(&self, files: &F) -> Result<[u8; 32]> {
-        let mut hasher = blake3::Hasher::new();
-        let mut buffer = Aligned::new(1 << 20);
-        let mut at = 0;
-        while at < self.stat.size {
-            let got = files.read_at(&self.file, &mut buffer, at).during_at(
-                Operation::Read,
-                &self.path,
-                at,
-            )?;
-            if got == 0 {
-                return Err(changed(&self.path));
-            }
-            hasher.update(&buffer[..got]);
-            at += got as u64;
-        }
-        Ok(*hasher.finalize().as_bytes())
-    }
-}
-
 /// Writes the manifest of a file whose data is written, flushes it with the `volumes` of the data,
 /// and marks the file if it is still as it was.
 pub(super) fn commit<W: World>(
@@ -132,7 +105,7 @@ pub(super) fn commit<W: World>(
     volumes: &[Arc<Volume<W::Files>>],
 ) -> Result<()> {
     let files = shared.world.files();
-    let Opened { path, file, stat, recent } = opened;
+    let Opened { path, file, stat, .. } = opened;
     let mut record = manifest(files, file, path, stat, files.now_fine())?;
     parts.sort_by_key(|part| part.range);
     record.parts = parts;
@@ -142,12 +115,5 @@ pub(super) fn commit<W: World>(
     let record = Record::File(Box::new(record));
     let locations = write_records(shared.world, shared.archive, &[record], volumes)?;
     let location = locations[0].ok_or_else(|| too_large(path))?;
-    shared.may_mark(path, stat.handle, location)?;
-    let at = files.now();
-    if let Err(error) = opened.compare(files) {
-        shared.regret(stat.handle, location);
-        return Err(error);
-    }
-    let seen = (!*recent).then_some(Seen { stat, at });
-    mark_archived(files, file, path, &fresh_attribute(stat, location), seen.as_ref())
+    shared.mark(opened, location)
 }

@@ -5,12 +5,12 @@
 //! was; after it, the archive has all of it.
 
 mod large;
+mod opened;
 mod parts;
 mod pieces;
 mod small;
 
 use std::collections::HashSet;
-use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use dray_archive::{
@@ -137,14 +137,8 @@ impl<'a, W: World> Shared<'a, W> {
         lock(&self.links).remove(&handle);
     }
 
-    /// Whether a file may still be marked: once its lease has ended somebody else may release it
-    /// between the comparison and the mark. If not, its manifest must not count.
-    pub(crate) fn may_mark(&self, path: &Path, handle: Handle, manifest: Location) -> Result<()> {
-        self.run.may_act(path).inspect_err(|_| self.regret(handle, manifest))
-    }
-
     /// A manifest was written and must not count.
-    pub(crate) fn regret(&self, handle: Handle, manifest: Location) {
+    fn regret(&self, handle: Handle, manifest: Location) {
         let removed = self.world.files().now_fine().into();
         let gone = GoneRecord { handle, volume: manifest.volume, at: manifest.at, removed };
         lock(&self.gone).push(gone);

@@ -15,7 +15,8 @@ use dray_io::limits::{PART_UNIT, SUM_BLOCK};
 use dray_io::{Access, Aligned, Context, Files, Kind, Operation, Range, World};
 
 use super::large::commit;
-use super::pieces::{self, Opened, Stretch, Stretches, Written};
+use super::opened::Opened;
+use super::pieces::{self, Stretch, Stretches, Written};
 use super::small::refusal;
 use super::{ArchiveOptions, Shared, lock};
 use crate::compare::zeros;
@@ -104,7 +105,8 @@ fn open<F: Files>(files: &F, entry: &Entry, stamp: &ArchiveStamp) -> Result<Open
     if refusal(&standing, path)?.is_some() || !stamp.fits(&stat) {
         return Err(changed(path));
     }
-    Ok(Opened { path: Arc::from(path), file, stat, recent: stamp.recent })
+    let marked = standing.attribute().is_some();
+    Ok(Opened { path: Arc::from(path), file, stat, recent: stamp.recent, marked })
 }
 
 struct Batch<'a, 'w, W: World> {

@@ -6,8 +6,9 @@ use std::sync::{Arc, Mutex};
 
 use dray_archive::{Extent, Mark, PartRef, PieceIndex, SegmentKind, Volume};
 use dray_io::limits::{BLOCK, PIECE_BYTES, PIECE_EXTENTS};
-use dray_io::{Aligned, Context, Files, Operation, Range, Ring, Stat, World, blocks_up, sum};
+use dray_io::{Aligned, Context, Files, Operation, Range, Ring, World, blocks_up, sum};
 
+use super::opened::Opened;
 use super::{Shared, lock};
 use crate::cores::on_cores;
 use crate::error::{Error, Result};
@@ -20,16 +21,6 @@ pub(super) trait Stretches<F: Files>: Sync {
     fn next(&self, core: usize) -> Option<Stretch<F>>;
     /// Every piece of one has ended, well or not; told once, on this core.
     fn conclude(&self, core: usize, stretch: &Stretch<F>, outcome: Result<Written<F>>);
-}
-
-/// A large file to be archived.
-pub(super) struct Opened<F: Files> {
-    pub(super) path: Arc<Path>,
-    pub(super) file: F::File,
-    /// As it was before any of it was read.
-    pub(super) stat: Stat,
-    /// Changed so shortly before that its times may not move if it changes again.
-    pub(super) recent: bool,
 }
 
 /// A file, or part of one, whose pieces are on their way.

@@ -1,36 +1,33 @@
 //! Small files, packed: each hand fills a segment of its own, commits it with one flush, and only
 //! then touches the files.
 
-use std::path::PathBuf;
-use std::sync::Mutex;
+use std::path::Path;
+use std::sync::{Arc, Mutex};
 
 use dray_archive::{FileRecord, LinkRecord, Location, Pack, Record, SegmentKind};
 use dray_io::limits::{BLOCK, SMALL_FILE};
 use dray_io::{Access, Context, Files, Kind, Operation, PackedTime, Range, Stat, World};
 
+use super::opened::Opened;
 use super::{Shared, locate, lock};
-use crate::attribute::{Attribute, Kept};
 use crate::error::{Error, Result};
 use crate::feed::{Entry, Queue};
-use crate::manifest::{changed, is_unchanged, manifest, next_data};
-use crate::standing::{Seen, Standing, changed_recently, mark_archived, standing};
+use crate::manifest::{changed, manifest, next_data};
+use crate::standing::{Standing, changed_recently, standing};
 use crate::tally::Latency;
 
-/// A file whose record is in the pack, held open until that is committed. As long as it is open
-/// nobody else can release it (a lease is refused).
-struct Held<F> {
-    path: PathBuf,
-    /// `None` for another name of a file.
-    file: Option<(F, Stat)>,
-    /// Changed so recently that its times may not move if it changes again.
-    recent: bool,
+/// What has a record in the pack.
+struct Held<F: Files> {
+    path: Arc<Path>,
+    /// Until the pack is committed. `None` for another name of a file.
+    opened: Option<Opened<F>>,
     size: u64,
 }
 
 struct Hand<'a, 'w, W: World> {
     shared: &'a Shared<'w, W>,
     pack: Pack,
-    held: Vec<Held<W::File>>,
+    held: Vec<Held<W::Files>>,
     latency: Latency,
 }
 
@@ -140,7 +137,7 @@ impl<'a, 'w, W: World> Hand<'a, 'w, W> {
         if again || (several && own && !self.shared.first_name(stat.handle)) {
             let archived = PackedTime::from(files.now_fine());
             let link = LinkRecord { handle: stat.handle, archived, path: path.to_owned() };
-            self.hold(Record::Link(link), entry, None);
+            self.hold(Record::Link(link), Arc::from(path), None);
             return Ok(Verdict::Taken);
         }
         let payload = self.pack.payload();
@@ -154,20 +151,20 @@ impl<'a, 'w, W: World> Hand<'a, 'w, W> {
             // Under another name it may be tried again.
             self.shared.forget(stat.handle);
         })?;
-        let recent = changed_recently(&stat, now);
-        self.hold(Record::File(Box::new(record)), entry, Some((file, stat, recent)));
+        let (recent, marked) = (changed_recently(&stat, now), standing.attribute().is_some());
+        let path = Arc::from(path);
+        let opened = Opened { path: Arc::clone(&path), file, stat, recent, marked };
+        self.hold(Record::File(Box::new(record)), path, Some(opened));
         Ok(Verdict::Taken)
     }
 
-    fn hold(&mut self, record: Record, entry: &Entry, file: Option<(W::File, Stat, bool)>) {
-        let recent = file.as_ref().is_some_and(|(_, _, recent)| *recent);
+    fn hold(&mut self, record: Record, path: Arc<Path>, opened: Option<Opened<W::Files>>) {
         let size = match &record {
             Record::File(file) => file.size,
             _ => 0,
         };
-        let file = file.map(|(file, stat, _)| (file, stat));
         self.pack.push(record);
-        self.held.push(Held { path: entry.path.clone(), file, recent, size });
+        self.held.push(Held { path, opened, size });
     }
 
     fn read_data(&mut self, file: &W::File, stat: &Stat, record: &mut FileRecord) -> Result<()> {
@@ -271,48 +268,21 @@ impl<'a, 'w, W: World> Hand<'a, 'w, W> {
         Ok(locate(&mark, &places))
     }
 
-    /// The manifest is durable: does the file still match it?
-    fn conclude(&self, held: &Held<W::File>, place: Option<Location>) -> Result<()> {
-        let path = &held.path;
+    /// The manifest is durable.
+    fn conclude(&self, held: &Held<W::Files>, place: Option<Location>) -> Result<()> {
         let Some(location) = place else {
-            let bytes = dray_archive::RECORD_MAX;
-            return Err(dray_archive::Error::RecordTooLarge { file: path.clone(), bytes }.into());
+            let (file, bytes) = (held.path.to_path_buf(), dray_archive::RECORD_MAX);
+            return Err(dray_archive::Error::RecordTooLarge { file, bytes }.into());
         };
-        let Some((file, stat)) = &held.file else { return Ok(()) };
-        if stat.kind != Kind::File {
-            return Ok(());
+        match &held.opened {
+            Some(opened) if opened.stat.kind == Kind::File => self.shared.mark(opened, location),
+            _ => Ok(()),
         }
-        self.shared.may_mark(path, stat.handle, location)?;
-        let files = self.files();
-        let at = files.now();
-        let after = files.restat(file, stat).during(Operation::Stat, path)?;
-        if !is_unchanged(stat, &after) {
-            self.shared.regret(stat.handle, location);
-            return Err(changed(path));
-        }
-        let seen = (!held.recent).then_some(Seen { stat: &after, at });
-        mark_archived(files, file, path, &fresh_attribute(stat, location), seen.as_ref())
-    }
-}
-
-/// The attribute of a file whose manifest has just been written.
-pub(super) fn fresh_attribute(stat: &Stat, manifest: Location) -> Attribute {
-    Attribute {
-        kept: Kept::Archived,
-        moving: false,
-        remains: false,
-        manifest,
-        size: stat.size,
-        modified: PackedTime::from(stat.modified),
-        stamp: PackedTime::default(),
-        inode: stat.handle.inode,
-        generation: stat.handle.generation,
-        present: dray_io::RangeSet::default(),
     }
 }
 
 /// Why a file need not be archived, or must not be.
-pub(super) fn refusal(standing: &Standing, path: &std::path::Path) -> Result<Option<&'static str>> {
+pub(super) fn refusal(standing: &Standing, path: &Path) -> Result<Option<&'static str>> {
     match standing {
         Standing::Resident | Standing::Dirty(_) | Standing::Archived { certain: false, .. } => {
             Ok(None)

@@ -238,11 +238,11 @@ impl<F: Files> Target<F> {
         let at = files.now();
         let stat = files.restat(file, &self.before).during(Operation::Stat, path)?;
         let seen = certain.then_some(Seen { stat: &stat, at });
-        mark_archived(files, file, path, &self.attribute, seen.as_ref())?;
+        mark_archived(files, file, path, &self.attribute, true, seen)?;
         // Newcomers break a lease after a while. If that happened, somebody may have written
         // before the time was put back: the content is to be compared before a release.
         if !self.give_up_lease(files) && certain {
-            mark_archived(files, file, path, &self.attribute, None)?;
+            mark_archived(files, file, path, &self.attribute, true, None)?;
         }
         Ok(())
     }
