@@ -56,6 +56,10 @@ impl Failure {
         Self { code: Code::Usage, error: anyhow::Error::msg(message.into()), advice: None }
     }
 
+    pub(crate) fn failed(message: impl Into<String>) -> Self {
+        Self { code: Code::Failed, ..Self::usage(message) }
+    }
+
     pub(crate) fn configuration(error: impl Into<anyhow::Error>) -> Self {
         Self { code: Code::Configuration, error: error.into(), advice: None }
     }

@@ -142,11 +142,15 @@ fn sessions_are_made_shared_limited_and_ended() {
     assert!(infos.contains(&"mine") && infos.iter().any(|it| it.starts_with("dray ")), "{infos:?}");
     here.json(&["session", "share", &made, "300"]);
     here.json(&["session", "limit", &made, "1000000"]);
-    let sessions = here.json(&["session", "list"]);
-    let own = sessions["sessions"].as_array().unwrap().iter().find(|it| it["info"] == "mine");
-    assert_eq!(own.unwrap()["share"], 300);
+    let own = here.json(&["session", "show", &made]);
+    assert_eq!((&own["session"]["info"], &own["session"]["share"]), (&"mine".into(), &300.into()));
+    assert_eq!((&own["requests"], &own["more"]), (&Value::Array(Vec::new()), &false.into()));
+    let name = here.nodes()[0]["name"].as_str().unwrap().to_owned();
+    assert_eq!(here.json(&["node", "show", &name])["name"], name.as_str());
+    here.place.run(["node", "show", "nobody"]).expect(1).says("no node nobody");
     here.json(&["session", "destroy", &made]);
     here.place.run(["session", "destroy", &made]).expect(1).says("no session");
+    here.place.run(["session", "show", &made]).expect(1).says("no session");
     assert!(here.stop());
 }
 

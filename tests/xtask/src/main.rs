@@ -58,6 +58,10 @@ usage: cargo xtask <task>
                                      instructions of hot paths under callgrind, held against
                                      bench/runs/instructions.json; --record writes that, --release
                                      a line of bench/runs/releases.jsonl
+  locality [--files N] [--rounds N] [--out FILE]
+                                     20,000 files archived and restored in the order in which their
+                                     data lies and at random, in turn; FILE (locality.json) gets
+                                     seconds and requests of the device
   stall [--out DIR]                  a device that stalls under an open loop of dray and of fio; DIR
                                      (stall) gets their results and the report of both
   tuning [--dir DIR] [--rounds N] [--mib N] [--out FILE]
@@ -85,6 +89,7 @@ fn main() -> ExitCode {
         "hammer" => hammer::run(args),
         "memory" => memory::run(args),
         "instructions" => instructions::run(args),
+        "locality" => rounds::locality(args),
         "stall" => rounds::stall(args),
         "tuning" => tuning::run(args),
         "loop-clean" => loops::clean(args),

@@ -73,6 +73,22 @@ pub(crate) fn stall(mut args: Args) -> Result<()> {
     run::step(&mut command)
 }
 
+/// Keeps what it is worth to move files in order.
+pub(crate) fn locality(mut args: Args) -> Result<()> {
+    let files = args.value("--files")?.unwrap_or(20_000_u64);
+    let rounds = args.value("--rounds")?.unwrap_or(5_u64);
+    let out = args.value::<PathBuf>("--out")?.unwrap_or_else(|| "locality.json".into());
+    args.done()?;
+    let product = test::build_product()?;
+    let mut command = run::cargo(["test", "--release", "-p", "dray-e2e", "--test", "locality"]);
+    command.args(["--locked", "--", "--nocapture"]);
+    command.env("DRAY_LOCALITY_FILES", files.to_string());
+    command.env("DRAY_LOCALITY_ROUNDS", rounds.to_string());
+    command.env("DRAY_LOCALITY_OUT", std::path::absolute(&out).context("--out")?);
+    command.env("DRAY_BIN", product).env("PATH", machine::path());
+    run::step(&mut command)
+}
+
 fn long_form(mut args: Args, name: &str, variable: &str, default: u64) -> Result<()> {
     let rounds = args.value("--rounds")?.unwrap_or(default);
     args.done()?;

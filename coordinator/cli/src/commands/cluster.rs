@@ -11,12 +11,20 @@ use serde_json::{Value, json};
 use crate::door::Door;
 use crate::exit::{Code, Failure};
 use crate::output::{Output, json_path, text_path};
+use crate::report::MIB;
 use crate::session::load;
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum SessionCommand {
     /// All sessions
     List,
+    /// One session, with its requests that have not ended
+    Show {
+        session: u64,
+        /// At most so many of these
+        #[arg(long, default_value_t = 1000)]
+        limit: usize,
+    },
     /// Make one; its id
     Create {
         /// What others find it by
@@ -35,6 +43,8 @@ pub(crate) enum SessionCommand {
 pub(crate) enum NodeCommand {
     /// All nodes, with what they do and have done
     List,
+    /// One node, core by core
+    Show { name: String },
     /// Change how many bytes per second may be moved on the file system of a directory
     Limit { directory: std::path::PathBuf, bytes_per_second: u64 },
 }
@@ -88,6 +98,18 @@ pub(crate) fn session(
             }
             let list: Vec<Value> = sessions.iter().map(session_json).collect();
             output.result(&json!({ "sessions": list }));
+        }
+        SessionCommand::Show { session, limit } => {
+            let sessions = door.ask(output, Client::sessions)?;
+            let found = sessions.iter().find(|it| it.session.0 == *session);
+            let found =
+                found.ok_or_else(|| Failure::failed(format!("there is no session {session}")))?;
+            output.say(&session_text(found));
+            let arguments = ListArguments { session: *session, open: true, limit: *limit };
+            let (requests, more) = requests(&mut door, &arguments, output)?;
+            let told =
+                json!({ "session": session_json(found), "requests": requests, "more": more });
+            output.result(&told);
         }
         SessionCommand::Create { info } => {
             let session = door.wait(door.client.create_session(info.as_bytes()))?;
@@ -150,6 +172,17 @@ pub(crate) fn node(
             output.result(&json!({ "nodes": list }));
             Ok(Code::Done)
         }
+        NodeCommand::Show { name } => {
+            let nodes = door.ask(output, Client::nodes)?;
+            let found = nodes.iter().find(|it| it.name.as_str() == name);
+            let node = found.ok_or_else(|| Failure::failed(format!("there is no node {name}")))?;
+            output.say(&node_text(node));
+            for (core, bytes) in node.core_bytes.0.iter().enumerate() {
+                output.say(&format!("  core {core:>4}  {:>10.1} MiB", *bytes as f64 / MIB));
+            }
+            output.result(&node_json(node));
+            Ok(Code::Done)
+        }
         NodeCommand::Limit { directory, bytes_per_second } => {
             use dray_io::{Access, Context, Files, Operation};
             let files = dray_fs::LinuxFiles::new();
@@ -172,7 +205,7 @@ fn node_text(it: &NodeInfo) -> String {
         it.cores,
         it.load,
         it.done,
-        it.bytes as f64 / crate::report::MIB,
+        it.bytes as f64 / MIB,
         it.lease_left_ms,
     )
 }
@@ -211,6 +244,17 @@ pub(crate) fn request(
 }
 
 fn list(door: &mut Door, arguments: &ListArguments, output: &Output) -> Result<Code, Failure> {
+    let (requests, more) = requests(door, arguments, output)?;
+    output.result(&json!({ "requests": requests, "more": more }));
+    Ok(Code::Done)
+}
+
+/// Says them; the same for programs, and whether there are more.
+fn requests(
+    door: &mut Door,
+    arguments: &ListArguments,
+    output: &Output,
+) -> Result<(Vec<Value>, bool), Failure> {
     let (mut after, mut found, mut more) = (0, Vec::new(), false);
     loop {
         let session = SessionId(arguments.session);
@@ -234,8 +278,7 @@ fn list(door: &mut Door, arguments: &ListArguments, output: &Output) -> Result<C
     if more {
         output.say("...");
     }
-    output.result(&json!({ "requests": found, "more": more }));
-    Ok(Code::Done)
+    Ok((found, more))
 }
 
 fn cancel(door: &mut Door, requests: &[u64], output: &Output) -> Result<Code, Failure> {
