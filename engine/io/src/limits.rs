@@ -39,6 +39,11 @@ pub const RECALL_INLINE: u64 = 4 << 20;
 /// not show, small enough that every hand can hold one.
 pub const PACK_BYTES: usize = 4 << 20;
 
+/// Nanoseconds that a file waits in a packed segment for others, about. Where files come slowly, as
+/// on a machine that is busy otherwise, whoever is killed has done something all the same, and can
+/// go on from there; a flush a second for each hand does not show.
+pub const PACK_WAITS: u64 = 1_000_000_000;
+
 /// Files in a packed segment, and files restored under one flush. Each keeps one descriptor open
 /// until the segment is committed, so hands * this stays below the descriptor limit that hosts
 /// grant (4096 hard at the least).

@@ -5,8 +5,8 @@ use std::path::Path;
 use std::sync::{Arc, Mutex};
 
 use dray_archive::{FileRecord, LinkRecord, Location, Pack, Record, SegmentKind};
-use dray_io::limits::{BLOCK, SMALL_FILE};
-use dray_io::{Access, Context, Files, Kind, Operation, PackedTime, Range, Stat, World};
+use dray_io::limits::{BLOCK, PACK_WAITS, SMALL_FILE};
+use dray_io::{Access, Context, Files, Kind, Operation, PackedTime, Range, Stat, Time, World};
 
 use super::opened::Opened;
 use super::{Shared, locate, lock};
@@ -28,6 +28,8 @@ struct Hand<'a, 'w, W: World> {
     shared: &'a Shared<'w, W>,
     pack: Pack,
     held: Vec<Held<W::Files>>,
+    /// When the first of these was read.
+    oldest: Option<Time>,
     latency: Latency,
 }
 
@@ -62,7 +64,13 @@ pub(super) fn pack_all<W: World>(
 
 impl<'a, 'w, W: World> Hand<'a, 'w, W> {
     fn new(shared: &'a Shared<'w, W>) -> Self {
-        Self { shared, pack: Pack::new(), held: Vec::new(), latency: Latency::default() }
+        Self {
+            shared,
+            pack: Pack::new(),
+            held: Vec::new(),
+            oldest: None,
+            latency: Latency::default(),
+        }
     }
 
     fn files(&self) -> &'a W::Files {
@@ -96,9 +104,18 @@ impl<'a, 'w, W: World> Hand<'a, 'w, W> {
                     Ok(Verdict::NoRoom) => unreachable!("an empty pack has room for a small file"),
                     Err(error) => self.shared.run.failed(&entry.path, &error),
                 }
+                if self.has_waited() {
+                    self.commit()?;
+                }
             }
         }
         self.commit()
+    }
+
+    /// Whether the pack is to be committed as it is.
+    fn has_waited(&self) -> bool {
+        let waited = self.oldest.and_then(|oldest| self.files().now().since(oldest));
+        waited.is_some_and(|waited| waited > PACK_WAITS)
     }
 
     /// Reads one file into the pack.
@@ -159,11 +176,13 @@ impl<'a, 'w, W: World> Hand<'a, 'w, W> {
     }
 
     fn hold(&mut self, record: Record, path: Arc<Path>, opened: Option<Opened<W::Files>>) {
+        let files = self.files();
         let size = match &record {
             Record::File(file) => file.size,
             _ => 0,
         };
         self.pack.push(record);
+        self.oldest.get_or_insert_with(|| files.now());
         self.held.push(Held { path, opened, size });
     }
 
@@ -226,6 +245,7 @@ impl<'a, 'w, W: World> Hand<'a, 'w, W> {
         }
         let outcome = self.write();
         let held = std::mem::take(&mut self.held);
+        self.oldest = None;
         let places = match outcome {
             Ok(places) => places,
             Err(error) => {

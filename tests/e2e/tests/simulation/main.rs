@@ -26,5 +26,6 @@ mod seeds;
 mod torn;
 mod user;
 mod users;
+mod waits;
 mod world;
 mod yields;
