@@ -21,6 +21,10 @@ const STRIDE: u64 = 256 << 20;
 /// Bytes of a segment that are written again at a time.
 const AGAIN_BYTES: usize = 4 << 20;
 
+/// Bytes that are settled before that is noted. Whoever is killed while it settles what one before
+/// it left, however slow the device, has come so much further at least.
+const SETTLED_BYTES: u64 = 16 << 20;
+
 /// Bytes around the data of a piece, without its sums: header, trailer, record, and for each extent
 /// 24 bytes, the padding of its sums, and its last block in part.
 const PIECE_FRAME: u64 = 4 * BLOCK + PIECE_EXTENTS as u64 * 32;
@@ -154,6 +158,10 @@ impl<W: Files> Volume<W> {
                     }
                     state.next = found.segment.mark.end();
                     state.sequence = state.sequence.max(found.segment.mark.sequence + 1);
+                    let settled = state.next - state.superblock.durable.min(state.next);
+                    if torn.is_empty() && settled >= SETTLED_BYTES {
+                        self.settled(files, &mut state)?;
+                    }
                 }
                 Finding::Gap { range, .. } if range.end <= durable => {}
                 Finding::Gap { range, .. } => gap = gap.or(Some(range.start)),
@@ -165,11 +173,16 @@ impl<W: Files> Volume<W> {
             self.write_marks(files, &mark)?;
         }
         if state.next > from || !torn.is_empty() {
-            files.sync(&self.file).during(Operation::Flush, &self.path)?;
-            let settled = Superblock { durable: state.next, ..state.superblock.clone() };
-            self.write_superblock(files, &mut state, settled)?;
+            self.settled(files, &mut state)?;
         }
         Ok(())
+    }
+
+    /// Everything before the next segment is sound, or covered, and written.
+    fn settled(&self, files: &W, state: &mut State) -> Result<()> {
+        files.sync(&self.file).during(Operation::Flush, &self.path)?;
+        let settled = Superblock { durable: state.next, ..state.superblock.clone() };
+        self.write_superblock(files, state, settled)
     }
 
     fn mark(

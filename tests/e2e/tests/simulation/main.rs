@@ -23,6 +23,7 @@ mod parts;
 mod remains;
 mod removal;
 mod seeds;
+mod settling;
 mod torn;
 mod user;
 mod users;

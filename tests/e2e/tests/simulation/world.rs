@@ -113,6 +113,16 @@ impl Scene {
         scene.settled()
     }
 
+    /// Files of 4 MiB and a bit, in one volume.
+    pub(crate) fn heavy(seed: u64, files: u64) -> Self {
+        let scene = Self::empty(seed, 256 * MIB);
+        for number in 0..files {
+            let bytes = content(seed + number, 4 * MIB as usize + 5001);
+            scene.base.tree().write_file(path(&format!("heavy-{number}")), &bytes);
+        }
+        scene.settled()
+    }
+
     fn empty(seed: u64, volume_bytes: u64) -> Self {
         Self::with(seed, volume_bytes, Options::default())
     }
