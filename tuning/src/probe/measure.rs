@@ -26,7 +26,7 @@ pub(super) enum Pattern {
 pub(super) struct Ground<'a> {
     pub(super) file: &'a LinuxFile,
     pub(super) path: &'a Path,
-    /// First byte that may be touched, and the byte behind the last; whole requests of any size.
+    /// First byte that may be touched, and the byte behind the last; whole MiB.
     pub(super) from: u64,
     pub(super) to: u64,
     /// CPU ids that cores are pinned to, the last ones first.
@@ -73,7 +73,7 @@ struct Core<'a> {
     path: &'a Path,
     pattern: Pattern,
     bytes: u32,
-    /// Of this core's part, in requests.
+    /// Where this core's part begins, in bytes, and how many requests it is.
     first: u64,
     count: u64,
     next: u64,
@@ -102,7 +102,7 @@ impl<'a> Core<'a> {
         }
         let file = ring.attach(ground.file).during(Operation::Register, ground.path)?;
         let count = (ground.to - ground.from) / u64::from(bytes) / u64::from(cores);
-        let first = ground.from / u64::from(bytes) + count * u64::from(core);
+        let first = ground.from + count * u64::from(core) * u64::from(bytes);
         let next = step(&mut random) % count.max(1);
         let places = vec![0; depth as usize];
         let path = ground.path;
@@ -117,7 +117,7 @@ impl<'a> Core<'a> {
                 self.next
             }
         };
-        let at = (self.first + index) * u64::from(self.bytes);
+        let at = self.first + index * u64::from(self.bytes);
         self.places[slot.0 as usize] = at;
         match self.pattern {
             Pattern::Write => self.ring.write(self.file, at, slot, 0, self.bytes),

@@ -61,9 +61,12 @@ fn a_device_is_written_only_when_asked_and_when_nobody_needs_it() {
     assert!(report["profile"]["measured"]["write"].is_null(), "{report}");
     probe(&place, &[path, write]).expect(2).says("first MiB is not zero");
     assert_eq!(whole(&lun.file), before);
+    let front = || fs::read(&lun.file).unwrap()[..1 << 20].to_vec();
+    let label = front();
     let report = probe(&place, &[path, write, OsStr::new("--force")]).expect(0).json();
     assert!(report["profile"]["measured"]["write"]["bytes"].is_u64(), "{report}");
     assert_ne!(whole(&lun.file), before);
+    assert!(front() == label, "the first MiB was written");
 }
 
 #[test]
