@@ -3,7 +3,7 @@
 use dray_results::Mount;
 
 use super::facts::Facts;
-use super::finding::{DoctorReport, Finding};
+use super::finding::{DoctorReport, Finding, quoted};
 
 pub(super) fn check(facts: &Facts, report: &mut DoctorReport) {
     let mut seen: Vec<&str> = Vec::new();
@@ -16,28 +16,30 @@ pub(super) fn check(facts: &Facts, report: &mut DoctorReport) {
 }
 
 fn remount(mount: &Mount, finding: Finding, option: &str, instead: &str) -> Finding {
-    let point = &mount.point;
+    let point = quoted(&mount.point);
     finding
         .mend(format!("mount -o remount,{option} {point}"))
         .lasting(format!("in /etc/fstab, for {point}: {instead}"))
 }
 
 fn look(facts: &Facts, mount: &Mount, report: &mut DoctorReport) {
-    let point = mount.point.as_str();
-    let fault = |check| Finding::new(check, point);
+    let (point, source) = (quoted(&mount.point), quoted(&mount.source));
+    let fault = |check| Finding::new(check, mount.point.as_str());
     if mount.has("data=journal") {
         report.add(
             fault("data=journal")
                 .seen("data goes through the journal")
                 .wanted("data=ordered, which is usual")
                 .because("all data is written twice, and direct I/O is turned off (ext4(5))")
-                .mend(format!("umount {point} && mount -o data=ordered {} {point}", mount.source))
+                .mend(format!("umount {point} && mount -o data=ordered {source} {point}"))
                 .lasting(format!("in /etc/fstab, for {point}: without data=journal")),
         );
     }
-    if mount.has("strictatime") {
+    // The kernel does not list `strictatime`: it is what there is without the others.
+    let usual = ["relatime", "noatime", "ro"].iter().any(|option| mount.has(option));
+    if !usual && matches!(mount.kind.as_str(), "ext4" | "xfs" | "btrfs") {
         let finding = fault("atime")
-            .seen("strictatime")
+            .seen("strictatime: neither relatime nor noatime")
             .wanted("relatime, which is usual, or noatime")
             .because("each read of a file that is not ours writes its inode");
         report.add(remount(mount, finding, "relatime", "without strictatime"));

@@ -33,11 +33,20 @@ pub struct DoctorOptions {
     pub root: Option<PathBuf>,
 }
 
-/// Looks at the machine. An error is of a path that was named and cannot be looked at.
+/// Looks at the machine. An error is of a path that was named, or of a copy of a machine, that
+/// cannot be looked at.
 pub fn run_doctor(
     options: &DoctorOptions,
     config: Option<Config>,
 ) -> Result<DoctorReport, std::io::Error> {
+    if let Some(root) = &options.root {
+        for folder in ["proc", "sys"] {
+            std::fs::read_dir(root.join(folder)).map_err(|cause| {
+                let what = format!("{} has no /{folder} to look at: {cause}", root.display());
+                std::io::Error::new(cause.kind(), what)
+            })?;
+        }
+    }
     let mut report = DoctorReport::default();
     let mut subjects = Vec::new();
     for path in &options.paths {

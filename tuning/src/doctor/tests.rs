@@ -278,7 +278,6 @@ fn slow_processors_and_clocks() {
 fn mounts() {
     for (option, check) in [
         ("data=journal", "data=journal"),
-        ("strictatime", "atime"),
         ("barrier=0", "barriers"),
         ("discard", "discard"),
         ("ro", "read-only"),
@@ -287,6 +286,14 @@ fn mounts() {
         machine.mount().options.push(option.into());
         assert_eq!(machine.only(check).subject, "/data");
     }
+    let mut machine = Machine::well();
+    machine.mount().options = vec!["rw".into()];
+    assert_eq!(machine.only("atime").subject, "/data");
+    let mut machine = Machine::well();
+    machine.mount().point = "/a b;$(reboot)".into();
+    machine.mount().options.push("discard".into());
+    let mend = machine.only("discard").mend;
+    assert_eq!(mend, ["mount -o remount,nodiscard '/a b;$(reboot)'"]);
     let mut machine = Machine::well();
     machine.mount().options.push("nouser_xattr".into());
     assert_eq!(machine.report().findings, [], "root keeps the state in trusted.dray");
