@@ -74,6 +74,11 @@ pub fn compare(a: &View, b: &View, threshold: f64) -> Result<Comparison, Error> 
             }
         }
     }
+    if lines.is_empty() {
+        // Whoever asks whether B is worse must not take this for *no*.
+        let why = format!("{} and {} have nothing to compare: ", a.label, b.label);
+        return Err(Error::Unfit(why + &notes.join("; ")));
+    }
     let failed = b.jobs.iter().filter_map(|job| Some((job, job.error.as_ref()?)));
     let failed: Vec<String> =
         failed.map(|(job, error)| format!("{} of {} failed: {error}", job.name, b.label)).collect();

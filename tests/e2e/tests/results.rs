@@ -7,7 +7,7 @@ use std::fs;
 use std::path::Path;
 
 use dray_e2e::{Output, binary, command};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 const FIO: &str = include_str!("../../../bench/results/tests/results/samples/fio-3.33.json");
 
@@ -45,6 +45,18 @@ fn a_comparison_ends_with_its_verdict() {
         let value: Value = serde_json::from_slice(&output.stdout).unwrap();
         assert_eq!(value["verdict"] == "worse", code == 7, "{output:?}");
     }
+    // What was not compared is not the same.
+    let text = fs::read_to_string(&before).unwrap();
+    let [reads, writes] = ["write", "read"].map(|without| {
+        let mut value: Value = serde_json::from_str(&text).unwrap();
+        for side in ["sync", without] {
+            *value.pointer_mut(&format!("/jobs/0/{side}")).unwrap() = json!({});
+        }
+        let path = dir.path().join(format!("without-{without}.json"));
+        fs::write(&path, value.to_string()).unwrap();
+        path.to_str().unwrap().to_owned()
+    });
+    bench(&["compare", &reads, &writes]).expect(2).says("nothing to compare");
 }
 
 #[test]

@@ -54,6 +54,7 @@ const BEYOND: f64 = 10.0;
 const RESAMPLES: usize = 1000;
 /// For long series, whose resamples differ little and cost much.
 const RESAMPLES_LONG: usize = 200;
+/// Neighbours of longer ones are taken together.
 const LONG: usize = 300;
 
 pub(super) struct Sample {
@@ -164,7 +165,7 @@ pub(super) fn intervals(a: &Sample, b: &Sample) -> (Option<Vec<(f64, f64)>>, Bas
         _ => Basis::Seconds,
     };
     let mut chance = Chance(0x6472_6179);
-    let count = if a.len().max(b.len()) > LONG { RESAMPLES_LONG } else { RESAMPLES };
+    let count = if a.len().max(b.len()) > LONG / 2 { RESAMPLES_LONG } else { RESAMPLES };
     let mut changes = vec![Vec::with_capacity(count); METRICS.len()];
     let (wide_a, wide_b) = (a.widening(), b.widening());
     // Around what resamples scatter about, which for seconds is the figure of all of them.
@@ -225,15 +226,17 @@ impl Seconds {
         let all = rounds.iter().flat_map(|side| &side.seconds);
         let usual = all.clone().map(|it| it.length).fold(0.0, f64::max);
         let full: Vec<&Second> = all.filter(|it| it.length > 0.9 * usual).collect();
-        let counts = |second: &&Second| Counts {
-            length: second.length,
-            ios: second.ios as f64,
-            bytes: second.bytes as f64,
+        let sum = |of: &[&Second], figure: fn(&Second) -> f64| of.iter().map(|it| figure(it)).sum();
+        let counts = |some: &[&Second]| Counts {
+            length: sum(some, |it| it.length),
+            ios: sum(some, |it| it.ios as f64),
+            bytes: sum(some, |it| it.bytes as f64),
         };
+        let parts = || full.chunks(full.len().div_ceil(LONG).max(1));
         Self {
-            each: full.iter().map(counts).collect(),
-            service: Values::of(full.iter().map(|it| Some(&it.service))),
-            response: Values::of(full.iter().map(|it| it.response.as_ref())),
+            each: parts().map(counts).collect(),
+            service: Values::of(parts().map(|some| together(some, |it| Some(&it.service)))),
+            response: Values::of(parts().map(|some| together(some, |it| it.response.as_ref()))),
         }
     }
 
@@ -264,11 +267,19 @@ impl Seconds {
     }
 }
 
+fn together(some: &[&Second], of: fn(&Second) -> Option<&Latencies>) -> Option<Latencies> {
+    let mut each = some.iter().filter_map(|second| of(second));
+    let mut sum = each.next()?.clone();
+    each.for_each(|other| sum.add(other));
+    Some(sum)
+}
+
 impl Values {
-    fn of<'a>(seconds: impl Iterator<Item = Option<&'a Latencies>>) -> Self {
+    fn of(seconds: impl Iterator<Item = Option<Latencies>>) -> Self {
         let recorded: Vec<Vec<(u64, u64)>> = seconds
             .map(|second| {
-                let Some(histogram) = second.map(Latencies::histogram) else { return Vec::new() };
+                let Some(second) = &second else { return Vec::new() };
+                let histogram = second.histogram();
                 let each = histogram.iter_recorded();
                 each.map(|it| (it.value_iterated_to(), it.count_at_value())).collect()
             })

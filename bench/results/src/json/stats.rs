@@ -26,7 +26,10 @@ pub(super) fn job(phase: &Phase, host: &str) -> Job {
         jobname: phase.name.clone(),
         hostname: host.to_owned(),
         job_start: super::since_1970(phase.started).as_millis() as u64,
-        error: phase.error.as_ref().map_or(0, |error| i64::from(error.errno.unwrap_or(damage()))),
+        error: phase.error.as_ref().map_or_else(
+            || if found_wrong(phase) { i64::from(damage()) } else { 0 },
+            |error| i64::from(error.errno.unwrap_or(damage())),
+        ),
         elapsed: runtime.ceil() as u64,
         options: phase.options.clone(),
         read: side(phase, Kind::Read),
@@ -44,6 +47,10 @@ pub(super) fn job(phase: &Phase, host: &str) -> Job {
         latency_ms,
         ..Job::default()
     }
+}
+
+fn found_wrong(phase: &Phase) -> bool {
+    phase.verified.as_ref().is_some_and(|found| found.wrong > 0)
 }
 
 /// What `error` says where data was wrong and the kernel reported nothing.
