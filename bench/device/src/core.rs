@@ -20,6 +20,9 @@ mod tests;
 /// ns per interval of the results.
 pub(crate) const INTERVAL: u64 = 1_000_000_000;
 
+/// ns. Whoever waits looks so often whether he is to stop.
+const LOOK: u64 = 100_000_000;
+
 /// ns. Until an arrival that is nearer than this the core looks again and again instead of
 /// sleeping: waking up takes about as long.
 const SPIN: u64 = 20_000;
@@ -160,7 +163,7 @@ impl<R: PacedRing, C: Clock, W: Work> Turns<'_, R, C, W> {
             if idle {
                 let gap = self.arrivals.next().min(self.deadline).saturating_sub(now);
                 if gap > SPIN {
-                    self.core.clock.sleep(gap - SPIN);
+                    self.core.clock.sleep((gap - SPIN).min(LOOK));
                 }
             } else {
                 self.wait(now, &mut done).map_err(Cause::Ring)?;
@@ -188,14 +191,15 @@ impl<R: PacedRing, C: Clock, W: Work> Turns<'_, R, C, W> {
             self.interval += 1;
             self.tick += INTERVAL;
         }
+        if self.open && !self.ended {
+            // Also what came while the core waited for the device past its time.
+            self.arrivals.advance(now.min(self.deadline));
+        }
         if now >= self.deadline && !self.ended {
             self.ended = true;
             self.outcome.end = self.deadline;
         }
         self.ended |= self.core.stop.load(Ordering::Relaxed);
-        if self.open && !self.ended {
-            self.arrivals.advance(now);
-        }
     }
 
     /// Queues as many requests as may be submitted at once.
@@ -255,7 +259,7 @@ impl<R: PacedRing, C: Clock, W: Work> Turns<'_, R, C, W> {
         if full {
             return self.core.ring.wait_for(1, None, done);
         }
-        let gap = self.arrivals.next().min(self.deadline).saturating_sub(now);
+        let gap = self.arrivals.next().min(self.deadline).saturating_sub(now).min(LOOK);
         let want = u32::from(gap > SPIN && self.arrivals.waiting() == 0);
         self.core.ring.wait_for(want, Some(Duration::from_nanos(gap)), done)
     }

@@ -16,6 +16,8 @@ pub enum Refusal {
     Target { path: PathBuf, why: String },
     #[error("cannot open {}: {source}{}", path.display(), hint(source))]
     Open { path: PathBuf, source: io::Error },
+    #[error("{}: nothing can be written there: {source}", path.display())]
+    Output { path: PathBuf, source: io::Error },
 }
 
 /// What to do about an error of opening.
@@ -26,7 +28,9 @@ fn hint(error: &io::Error) -> &'static str {
              it: free it, or give --allow_mounted_write if its content may be lost"
         }
         io::ErrorKind::PermissionDenied => "; run as root, or as a member of its group",
-        io::ErrorKind::NotFound => "; a new file needs --size and a workload that writes",
+        io::ErrorKind::NotFound => {
+            "; one is made for a workload that writes, if --size says how large, in bytes"
+        }
         _ => "",
     }
 }
@@ -60,6 +64,6 @@ pub enum Error {
     Refused(#[from] Refusal),
     #[error("core {core}: {source}")]
     Core { core: usize, source: io::Error },
-    #[error("state of a verification {}: {source}", path.display())]
+    #[error("cannot keep the state of the verification in {}: {source}", path.display())]
     State { path: PathBuf, source: io::Error },
 }

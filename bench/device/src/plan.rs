@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use dray_io::Flush;
 
@@ -79,14 +80,10 @@ impl Plan {
             (Some(rate), RateProcess::Linear) => Pace::Linear(rate),
             (Some(rate), RateProcess::Poisson) => Pace::Poisson(rate),
         };
+        let size = options.size.as_deref().map(extent).transpose()?;
         Ok(Self {
             paths: paths(&options.filename)?,
-            opening: Opening {
-                write: options.rw.writes() || options.precondition,
-                direct: options.direct == 1,
-                durable: options.sync,
-                forced: options.allow_mounted_write,
-            },
+            opening: opening(options, size),
             load: Load {
                 read_percent,
                 random: options.rw.is_random(),
@@ -111,7 +108,7 @@ impl Plan {
             cpus: cpus(options, allowed)?,
             slot_bytes: most,
             offset: options.offset,
-            size: options.size.as_deref().map(extent).transpose()?,
+            size,
         })
     }
 
@@ -202,10 +199,36 @@ impl Plan {
         some("rate_iops", self.shape.pace.rate().map(|rate| rate.to_string()));
         let process = format!("{:?}", options.rate_process).to_lowercase();
         some("rate_process", self.shape.pace.rate().map(|_| process));
+        let given = |given: bool| given.then(|| "1".to_owned());
+        let micros = |time: Duration| format!("{}us", time.as_micros());
+        let target = options.latency_target;
+        some("latency_target", target.map(micros));
+        some("latency_window", target.map(|_| micros(options.latency_window)));
+        some("latency_percentile", target.map(|_| options.latency_percentile.to_string()));
+        let search = format!("{:?}", options.latency_search).to_lowercase();
+        some("latency_search", target.map(|_| search));
+        let join = |of: &Vec<u32>| of.iter().map(u32::to_string).collect::<Vec<_>>().join(",");
+        some("curve", options.curve.as_ref().map(join));
+        some("precondition", given(options.precondition));
+        some("steady_state", given(options.steady_state));
+        some("verify", given(options.verify));
+        some("verify_only", given(options.verify_only));
+        some("verify_state", options.verify_state.as_ref().map(|it| it.display().to_string()));
+        some("allow_mounted_write", given(options.allow_mounted_write));
         some("fsync", options.fsync.map(|n| n.to_string()));
         some("fdatasync", options.fdatasync.map(|n| n.to_string()));
         resolved.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
     }
+}
+
+fn opening(options: &DeviceOptions, size: Option<Extent>) -> Opening {
+    let write = options.rw.writes() || options.precondition;
+    let make = match size {
+        Some(Extent::Bytes(bytes)) if write => options.offset.checked_add(bytes),
+        _ => None,
+    };
+    let (durable, forced) = (options.sync, options.allow_mounted_write);
+    Opening { write, direct: options.direct == 1, durable, forced, make }
 }
 
 /// For reads and for writes.

@@ -1,10 +1,22 @@
 //! Combinations of options that mean nothing or contradict each other: all of them, in one place.
 
+use std::time::Duration;
+
 use crate::error::Refusal;
-use crate::options::DeviceOptions;
+use crate::options::{DeviceOptions, Engine, RateProcess, Search};
 
 /// Requests under way per core at most: what a ring can have.
 const MOST_DEPTH: u32 = 16 * 1024;
+
+/// Arrivals per second and core.
+const RATES: std::ops::RangeInclusive<f64> = 0.001..=1e7;
+
+/// Of a phase.
+const LEAST_TIME: Duration = Duration::from_millis(1);
+
+/// As the command line has them if it says nothing.
+const PERCENTILE: f64 = 99.0;
+const WINDOW: Duration = Duration::from_secs(5);
 
 /// Whether it is broken, and what to say then.
 type Rule = (bool, &'static str);
@@ -19,7 +31,7 @@ pub(crate) fn check(options: &DeviceOptions) -> Result<(), Refusal> {
     }
 }
 
-fn queue(options: &DeviceOptions) -> [Rule; 8] {
+fn queue(options: &DeviceOptions) -> [Rule; 9] {
     let DeviceOptions { iodepth, .. } = *options;
     let within = |batch: u32| (1..=iodepth).contains(&batch);
     [
@@ -32,12 +44,16 @@ fn queue(options: &DeviceOptions) -> [Rule; 8] {
             "--iodepth_batch_complete_min is from 1 to --iodepth",
         ),
         (
-            options.rate_iops.is_some_and(|rate| !rate.is_finite() || rate <= 0.0),
-            "--rate_iops is more than 0",
+            options.ioengine == Engine::Psync && iodepth > 1,
+            "--ioengine psync has one request under way per core: no --iodepth",
         ),
         (
-            options.runtime.is_some_and(|time| time.is_zero()),
-            "--runtime 0: nothing would be measured",
+            options.rate_iops.is_some_and(|rate| !RATES.contains(&rate)),
+            "--rate_iops is from 0.001 to 10000000, which is more than a core can submit",
+        ),
+        (
+            options.runtime.is_some_and(|time| time < LEAST_TIME),
+            "--runtime of less than a millisecond: nothing would be measured",
         ),
         (options.number_ios == Some(0), "--number_ios 0: nothing would be measured"),
     ]
@@ -66,13 +82,36 @@ fn writes(options: &DeviceOptions) -> [Rule; 5] {
     ]
 }
 
-fn modes(options: &DeviceOptions) -> [Rule; 8] {
+fn modes(options: &DeviceOptions) -> [Rule; 12] {
     let rate = options.rate_iops.is_some();
     let modes = [options.curve.is_some(), options.latency_target.is_some(), options.steady_state];
     let given = modes.iter().filter(|given| **given).count();
     let bounded = options.number_ios.is_some() || options.io_size.is_some();
     let percentile = options.latency_percentile;
+    let searches = options.latency_search == Search::Rate;
+    let to_files =
+        [&options.output, &options.csv, &options.hgrm, &options.log].iter().any(|it| it.is_some());
     [
+        (
+            options.rate_process == RateProcess::Poisson
+                && !rate
+                && options.curve.is_none()
+                && !searches,
+            "--rate_process goes with --rate_iops, --curve or --latency_search rate",
+        ),
+        (
+            options.latency_target.is_none()
+                && (searches || percentile != PERCENTILE || options.latency_window != WINDOW),
+            "--latency_percentile, --latency_window and --latency_search go with --latency_target",
+        ),
+        (
+            options.norandommap && !options.rw.is_random(),
+            "--norandommap goes with a random workload",
+        ),
+        (
+            !options.against.is_empty() && to_files,
+            "--against compares, with --json for programs: no --output, --csv, --hgrm or --log",
+        ),
         (
             rate && options.latency_target.is_some(),
             "--rate_iops fixes the load that --latency_target searches for: --latency_search rate \
@@ -111,7 +150,7 @@ fn modes(options: &DeviceOptions) -> [Rule; 8] {
     ]
 }
 
-fn verify(options: &DeviceOptions) -> [Rule; 5] {
+fn verify(options: &DeviceOptions) -> [Rule; 6] {
     let verify = options.verify || options.verify_only;
     let modes = options.curve.is_some()
         || options.latency_target.is_some()
@@ -120,6 +159,7 @@ fn verify(options: &DeviceOptions) -> [Rule; 5] {
     let data =
         options.zero_buffers || options.refill_buffers || options.buffer_compress_percentage > 0;
     [
+        (options.verify_state.is_some() && !verify, "--verify_state goes with --verify"),
         (
             options.verify && (!options.rw.writes() || options.rw.is_mixed()),
             "--verify goes with --rw write or randwrite; it reads back by itself",
@@ -180,8 +220,17 @@ mod tests {
             ("--bs 2g", "up to 1 GiB"),
             ("--bssplit 4k/60:8k/30", "sum to 90"),
             ("--size 0%", "1% to 100%"),
-            ("--rate_iops 0", "more than 0"),
-            ("--rate_iops nan", "more than 0"),
+            ("--rate_iops 0", "from 0.001"),
+            ("--rate_iops nan", "from 0.001"),
+            ("--rate_iops 1e18", "more than a core"),
+            ("--runtime 1us", "nothing would be measured"),
+            ("--ioengine psync --iodepth 2", "one request"),
+            ("--rate_process poisson", "goes with --rate_iops"),
+            ("--latency_percentile 50", "go with --latency_target"),
+            ("--latency_search rate", "go with --latency_target"),
+            ("--rw read --norandommap", "random workload"),
+            ("--verify_state f", "goes with --verify"),
+            ("--against fio --runtime 1 --csv f", "no --output"),
             ("--runtime 0", "nothing would be measured"),
             ("--number_ios 0", "nothing would be measured"),
             ("--rate_iops 5 --latency_target 1ms --runtime 1", "fixes the load"),

@@ -1,7 +1,9 @@
 //! A whole run.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
 
 use dray_results::{Environment, Run, host_name};
 
@@ -23,6 +25,11 @@ struct Ready {
 }
 
 fn prepare(options: &DeviceOptions) -> Result<Ready, Refusal> {
+    let state = options.verify_state.iter().filter(|_| options.verify);
+    let outputs = [&options.output, &options.csv, &options.hgrm, &options.log];
+    for path in outputs.into_iter().flatten().chain(state) {
+        try_to_write(path).map_err(|source| Refusal::Output { path: path.clone(), source })?;
+    }
     let allowed = affinity::get_thread_affinity()
         .map_err(|error| Refusal::Options(format!("the CPUs of this process: {error}")))?;
     let mut plan = Plan::new(options, &allowed)?;
@@ -37,6 +44,18 @@ fn prepare(options: &DeviceOptions) -> Result<Ready, Refusal> {
     Ok(Ready { plan, targets, spans })
 }
 
+/// What is measured takes long: that nowhere can be kept what comes of it is said before.
+fn try_to_write(path: &Path) -> io::Result<()> {
+    match fs::metadata(path) {
+        Ok(found) if found.is_dir() => Err(io::ErrorKind::IsADirectory.into()),
+        Ok(found) if !found.is_file() => Ok(()),
+        _ => {
+            let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+            tempfile::tempfile_in(folder.unwrap_or(Path::new("."))).map(drop)
+        }
+    }
+}
+
 /// Every option by fio's name as it is resolved, after all that can be refused has been looked at.
 pub fn resolve(options: &DeviceOptions) -> Result<BTreeMap<String, String>, Refusal> {
     Ok(prepare(options)?.plan.resolved(options))
@@ -49,7 +68,10 @@ pub fn run_device(
     capture: &dyn Fn(&[PathBuf]) -> Result<Environment, String>,
     interrupted: &(dyn Fn() -> bool + Sync),
 ) -> Result<Run, Error> {
-    let Ready { plan, targets, spans } = prepare(options)?;
+    let Ready { plan, mut targets, spans } = prepare(options)?;
+    for made in targets.iter_mut().filter_map(|target| target.made.as_mut()) {
+        made.kept = true;
+    }
     let zero_percent = match plan.load.fill {
         Fill::Zeros => 100,
         Fill::Random { zero_percent, .. } => zero_percent,

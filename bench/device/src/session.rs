@@ -84,6 +84,13 @@ impl Session<'_> {
                 ios(&measured) / runtime.as_secs_f64()
             ));
         }
+        if measured.left > 0 {
+            notes.push(format!(
+                "{name}: {} arrivals still waited when the time was over: they are not among the \
+                 response times",
+                measured.left
+            ));
+        }
         self.run.phases.push(Phase {
             name: name.into(),
             options,

@@ -22,6 +22,33 @@ pub(crate) struct Opening {
     pub durable: bool,
     /// Also what somebody else uses.
     pub forced: bool,
+    /// Bytes of a file that is made if there is none.
+    pub make: Option<u64>,
+}
+
+/// A file that was made to be measured; removed again unless it comes to that.
+#[derive(Debug)]
+pub(crate) struct Made {
+    path: PathBuf,
+    pub(crate) kept: bool,
+}
+
+impl Made {
+    fn new(path: &Path, bytes: u64) -> io::Result<Self> {
+        let file = OpenOptions::new().write(true).create_new(true).open(path)?;
+        let made = Self { path: path.into(), kept: false };
+        rustix::fs::fallocate(&file, rustix::fs::FallocateFlags::empty(), 0, bytes)?;
+        Ok(made)
+    }
+}
+
+impl Drop for Made {
+    fn drop(&mut self) {
+        if !self.kept {
+            // It was not there before; who is told why needs no word of this.
+            let _ = fs::remove_file(&self.path);
+        }
+    }
 }
 
 /// A file or device to be measured.
@@ -33,18 +60,28 @@ pub(crate) struct Target {
     pub size: u64,
     /// Bytes. Direct requests start and end at multiples of it.
     pub block: u32,
+    pub made: Option<Made>,
 }
 
 impl Target {
-    /// Opens `path`. Writes to a device that somebody uses are refused, and so is one that has
-    /// partitions. Whatever `opening` says, nothing is read or written here.
+    /// Opens `path`, or makes it. Writes to a device that somebody uses are refused, and so is one
+    /// that has partitions. Whatever `opening` says, nothing is read or written here.
     pub(crate) fn open(path: &Path, opening: Opening) -> Result<Self, Refusal> {
         let refused = |why: &str| Refusal::Target { path: path.into(), why: why.into() };
         let failed = |source: io::Error| Refusal::Open { path: path.into(), source };
-        let named = fs::metadata(path).map_err(failed)?;
+        let (named, made) = match (fs::metadata(path), opening.make) {
+            (Err(error), Some(bytes)) if error.kind() == io::ErrorKind::NotFound => {
+                let made = Made::new(path, bytes).map_err(failed)?;
+                (fs::metadata(path).map_err(failed)?, Some(made))
+            }
+            (named, _) => (named.map_err(failed)?, None),
+        };
         let device = named.file_type().is_block_device();
         if !device && !named.is_file() {
             return Err(refused("is neither a file nor a block device"));
+        }
+        if opening.write && device && is_read_only(named.rdev()) {
+            return Err(refused("is set read-only, and this workload writes"));
         }
         let careful = opening.write && device && !opening.forced;
         if careful && let Some(use_) = use_of_device(named.rdev()).map_err(failed)? {
@@ -76,7 +113,7 @@ impl Target {
         };
         let size = (&file).seek(SeekFrom::End(0)).map_err(failed)?;
         let block = block_size(&file, device);
-        Ok(Self { path: path.into(), file, size, block })
+        Ok(Self { path: path.into(), file, size, block, made })
     }
 }
 
@@ -92,6 +129,11 @@ fn block_size(file: &File, device: bool) -> u32 {
         queues.iter().find_map(read)?.trim().parse().ok()
     });
     beneath.unwrap_or(512)
+}
+
+fn is_read_only(device: u64) -> bool {
+    let text = fs::read_to_string(folder(device).join("ro"));
+    text.is_ok_and(|text| text.trim() == "1")
 }
 
 fn folder(device: u64) -> PathBuf {

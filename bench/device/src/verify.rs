@@ -56,7 +56,10 @@ pub(crate) fn write_and_read(
 /// Reads back what an earlier run has left in its state file.
 pub(crate) fn read_only(session: &mut Session<'_>, options: &DeviceOptions) -> Result<(), Error> {
     let path = options.verify_state.as_ref().expect("the options say that it goes with a state");
-    let state = State::load(path).map_err(|source| Error::State { path: path.clone(), source })?;
+    let state = State::load(path).map_err(|error| Refusal::Target {
+        path: path.clone(),
+        why: format!("as a state of --verify: {error}"),
+    })?;
     for part in &state.parts {
         let end = part.from + part.blocks.len() as u64 * u64::from(state.block);
         let target = session.stage.targets.get(part.target as usize);
@@ -114,10 +117,12 @@ fn last_flush(session: &mut Session<'_>, works: &mut [Writing]) -> Flow {
 fn read(session: &mut Session<'_>, state: &State) -> Result<(), Error> {
     let frame = Frame { run: state.run, block: state.block, unit: state.unit };
     let cores = session.stage.cpus.len();
+    let names: Vec<String> =
+        session.stage.targets.iter().map(|target| target.path.display().to_string()).collect();
     let mut works: Vec<Reading> = (0..cores)
         .map(|core| {
             let parts = state.parts.iter().skip(core).step_by(cores).cloned();
-            Reading::new(frame, parts.collect())
+            Reading::new(frame, parts.collect(), names.clone())
         })
         .collect();
     let shape = Shape {

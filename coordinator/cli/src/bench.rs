@@ -76,13 +76,12 @@ fn show<R: Display + Serialize>(report: &R, output: &Output) -> Result<Code, Fai
 fn device(options: &DeviceOptions, dray: &Path, output: &Output) -> Result<Code, Failure> {
     let refused = |refusal: Refusal| Failure::usage(refusal.to_string());
     dray_bench::watch_interrupts()?;
-    if !options.against.is_empty() {
+    if options.dry_run || !options.against.is_empty() {
         let resolved = resolve(options).map_err(refused)?;
-        let report = run_against(options, &resolved, dray, std::env::args_os().skip(1))?;
-        return show(&report, output);
-    }
-    if options.dry_run {
-        let resolved = resolve(options).map_err(refused)?;
+        if !options.dry_run {
+            let report = run_against(options, &resolved, dray, std::env::args_os().skip(1))?;
+            return show(&report, output);
+        }
         output.result(&serde_json::to_value(&resolved).map_err(anyhow::Error::from)?);
         for (name, value) in resolved {
             output.say(&format!("{name}={value}"));
@@ -107,29 +106,28 @@ fn device(options: &DeviceOptions, dray: &Path, output: &Output) -> Result<Code,
             if dray_bench::interrupted() { Code::Partial } else { Code::Failed }
         }
     };
-    write(options, &Results::of_one(run), output)?;
-    Ok(code)
+    let kept = write(options, &Results::of_one(run), output);
+    Ok(if kept { code } else { Code::Failed })
 }
 
-/// Into the files that are named, and to standard output.
-fn write(options: &DeviceOptions, results: &Results, output: &Output) -> Result<(), Failure> {
-    let all = anyhow::Error::from;
-    if let Some(path) = &options.output {
-        results.write(path).map_err(all)?;
-    }
-    if let Some(path) = &options.csv {
-        write_file(path, results.to_csv().as_bytes()).map_err(all)?;
-    }
-    if let Some(path) = &options.log {
-        write_file(path, results.to_hlog().as_bytes()).map_err(all)?;
-    }
-    if let Some(path) = &options.hgrm {
-        write_file(path, hgrm(&responses(results)).as_bytes()).map_err(all)?;
-    }
+/// Into the files that are named, and to standard output; whether all of it came there. What fails
+/// does not keep the others from being written.
+fn write(options: &DeviceOptions, results: &Results, output: &Output) -> bool {
     if output.json {
         print!("{}", results.to_json(std::time::SystemTime::now()));
     }
-    Ok(())
+    let files = [
+        options.output.as_ref().map(|path| results.write(path)),
+        options.csv.as_ref().map(|path| write_file(path, results.to_csv().as_bytes())),
+        options.log.as_ref().map(|path| write_file(path, results.to_hlog().as_bytes())),
+        options.hgrm.as_ref().map(|path| write_file(path, hgrm(&responses(results)).as_bytes())),
+    ];
+    let mut kept = true;
+    for error in files.into_iter().flatten().filter_map(Result::err) {
+        output.warn(&error.to_string());
+        kept = false;
+    }
+    kept
 }
 
 /// Response times of all reads and writes of the last phase.

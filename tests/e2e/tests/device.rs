@@ -96,6 +96,7 @@ fn what_cannot_be_is_refused_before_anything_is_written() {
         ("--rw write --offset 1m", "smaller than one request"),
         ("--rw randread --fsync 1", "writes"),
         ("--rw write --numjobs 100000", "CPUs"),
+        ("--rate_iops 1e18 --runtime 1", "more than a core"),
     ] {
         device(&target, words).expect(2).says(reason);
     }
@@ -158,13 +159,14 @@ fn a_device_with_partitions_is_not_written_to() {
     device(&lun.path, "--rw write --number_ios 1").expect(0);
 }
 
-#[test]
-fn an_interrupted_run_leaves_what_it_measured() {
+/// What a run of a minute leaves that is told to stop after a moment.
+fn interrupted(words: &str) -> Value {
     let place = Place::bare();
     let target = filled(place.path().join("data"), 4 * MIB);
     let kept = place.path().join("kept.json");
     let mut run = command(binary());
     run.args(["bench", "device", "--iodepth", "4", "--runtime", "60", "--filename"]).arg(&target);
+    run.args(words.split_whitespace());
     run.arg("--output").arg(&kept).stdout(Stdio::null()).stderr(Stdio::null());
     let mut child = run.spawn().unwrap();
     sleep(Duration::from_millis(1500));
@@ -175,6 +177,14 @@ fn an_interrupted_run_leaves_what_it_measured() {
     assert!(begun.elapsed() < Duration::from_secs(5));
     let json: Value = serde_json::from_slice(&fs::read(&kept).unwrap()).unwrap();
     assert_eq!(json["dray"]["partial"], "interrupted");
+    json
+}
+
+#[test]
+fn an_interrupted_run_leaves_what_it_measured() {
+    // Also one that waits for an arrival which comes much later.
+    interrupted("--rate_iops 0.01");
+    let json = interrupted("");
     let runtime = json["jobs"][0]["read"]["runtime"].as_u64().unwrap();
     assert!((300..10_000).contains(&runtime), "{runtime} ms");
     assert!(json["jobs"][0]["read"]["total_ios"].as_u64().unwrap() > 0);
@@ -236,12 +246,66 @@ fn a_verification_sees_damage_and_lost_writes() {
         file.write_all_at(bytes, at).unwrap();
         let json = result(&device(&target, &check).expect(5));
         let verified = &json["jobs"][0]["dray"]["verified"];
-        assert_eq!(verified["wrong"], 1, "{verified}");
+        assert_eq!((&verified["wrong"], &json["jobs"][0]["error"]), (&1.into(), &5.into()));
         let first = verified["first_wrong"].as_str().unwrap();
-        assert!(first.contains(words), "{first}");
+        assert!(first.contains(words) && first.contains(target.to_str().unwrap()), "{first}");
         file.write_all_at(&before, at).unwrap();
     };
     damaged(8192 + 100, b"?", "nothing of this run, or damaged");
     damaged(81_920, &block, "written to byte 40960");
     device(&target, &check).expect(0);
+    fs::write(&state, "garbage").unwrap();
+    device(&target, &check).expect(2).says("no whole state file");
+}
+
+#[test]
+fn a_verification_sees_what_was_written_to_another_target() {
+    let place = Place::bare();
+    let [one, other] = ["one", "other"].map(|name| filled(place.path().join(name), MIB));
+    let both = PathBuf::from(format!("{}:{}", one.display(), other.display()));
+    let words = format!("--verify_state {}", place.path().join("state").display());
+    device(&both, &format!("--verify --rw write --number_ios 512 {words}")).expect(0);
+    let check = format!("--verify_only --rw read {words}");
+    device(&both, &check).expect(0);
+    fs::copy(&one, &other).unwrap();
+    let json = result(&device(&both, &check).expect(5));
+    let first = json["jobs"][0]["dray"]["verified"]["first_wrong"].as_str().unwrap();
+    let place_of = |path: &Path| format!("byte 0 of {}", path.display());
+    assert!(first.starts_with(&format!("at {}", place_of(&other))), "{first}");
+    assert!(first.ends_with(&place_of(&one)), "{first}");
+}
+
+#[test]
+fn a_file_is_made_where_it_can_be_and_only_to_be_measured() {
+    let place = Place::bare();
+    let new = place.path().join("new");
+    device(&new, "--rw read --size 1m").expect(2).says("cannot open");
+    device(&new, "--rw write --size 50%").expect(2).says("cannot open");
+    device(&new, "--rw write --size 1m --dry-run").expect(0);
+    device(&new, "--rw write --size 1m --bs 1000").expect(2).says("multiples of its blocks");
+    assert!(!new.exists(), "nothing was measured");
+    let json = result(&device(&new, "--rw randwrite --size 1m").expect(0));
+    assert_eq!(json["jobs"][0]["write"]["io_bytes"], MIB);
+    assert_eq!(fs::metadata(&new).unwrap().len(), MIB);
+}
+
+#[test]
+fn where_the_result_cannot_be_kept_nothing_is_measured() {
+    let place = Place::bare();
+    let target = filled(place.path().join("data"), MIB);
+    let before = fs::read(&target).unwrap();
+    let [folder, none] = [place.path().to_owned(), place.path().join("none/file")];
+    for option in ["--output", "--csv", "--hgrm", "--log", "--verify --verify_state"] {
+        for bad in [&folder, &none] {
+            let words = format!("--rw write {option} {}", bad.display());
+            device(&target, &words).expect(2).says("nothing can be written there");
+        }
+    }
+    assert_eq!(fs::read(&target).unwrap(), before);
+    // What fails all the same does not take the rest of the result with it.
+    let csv = place.path().join("csv");
+    let words = format!("--number_ios 8 --output /dev/full --csv {}", csv.display());
+    let output = device(&target, &words).expect(1);
+    assert_eq!(result(&output)["jobs"][0]["read"]["total_ios"], 8);
+    assert!(csv.exists(), "{output:?}");
 }

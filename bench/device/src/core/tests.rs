@@ -152,6 +152,14 @@ fn a_stall_shows_in_the_response_and_not_in_the_service() {
 }
 
 #[test]
+fn what_came_during_a_stall_beyond_the_end_is_not_lost() {
+    let open = Shape { pace: Pace::Linear(8000.0), ..shape(8, 2 * SECOND) };
+    let ran = run(&open, &load(100), |device| device.stall = (SECOND, 4 * SECOND));
+    assert_eq!((ran.total.ios() + ran.outcome.left, ran.outcome.dropped), (16_000, 0));
+    assert!(ran.outcome.left > 7900, "{} waited", ran.outcome.left);
+}
+
+#[test]
 fn without_a_stall_response_is_service_but_for_chance() {
     let open = Shape { pace: Pace::Linear(10_000.0), ..shape(64, SECOND) };
     let ran = run(&open, &load(100), |_| {});

@@ -8,7 +8,7 @@ use dray_io::sum::crc32c;
 
 use crate::verify::map::{Block, Part};
 
-const MAGIC: [u8; 8] = *b"drayvst1";
+const MAGIC: [u8; 8] = *b"drayvst2";
 
 /// What has to be known to look at the blocks later.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -84,7 +84,9 @@ impl State {
     }
 
     pub(crate) fn load(path: &Path) -> io::Result<Self> {
-        let wrong = || io::Error::new(io::ErrorKind::InvalidData, "this is no whole state file");
+        let wrong = || {
+            io::Error::new(io::ErrorKind::InvalidData, "it is no whole state file of this version")
+        };
         Self::from_bytes(&fs::read(path)?).ok_or_else(wrong)
     }
 }

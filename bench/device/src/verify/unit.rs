@@ -11,13 +11,25 @@ const HEAD: usize = 40;
 /// Where the sum is, which is taken with zeros in its place.
 const SUM: std::ops::Range<usize> = 32..36;
 
+/// Where the number of the target is.
+const TARGET: std::ops::Range<usize> = 36..38;
+
+/// Where a logical block belongs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Home {
+    /// Of those of a run, counted from 0.
+    pub(crate) target: u16,
+    /// Its place in bytes.
+    pub(crate) at: u64,
+}
+
 /// What was found in a logical block.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Found {
     /// Whole, of this run, in its place; with its generation.
     Written(u64),
     /// Of this run, but of another place.
-    Elsewhere(u64),
+    Elsewhere(Home),
     /// Nothing that this run has written, or not whole.
     Other,
 }
@@ -28,29 +40,33 @@ fn number(bytes: &[u8], at: usize) -> u64 {
     u64::from_le_bytes(number)
 }
 
-/// Fills a logical block. `at` is its place in bytes.
-pub(crate) fn write(unit: &mut [u8], run: u64, at: u64, generation: u64) {
+/// Fills a logical block.
+pub(crate) fn write(unit: &mut [u8], run: u64, home: Home, generation: u64) {
+    let Home { target, at } = home;
     unit[..8].copy_from_slice(&MAGIC);
     unit[8..16].copy_from_slice(&run.to_le_bytes());
     unit[16..24].copy_from_slice(&at.to_le_bytes());
     unit[24..32].copy_from_slice(&generation.to_le_bytes());
     unit[32..HEAD].fill(0);
-    let seed = run ^ at.rotate_left(17) ^ generation.rotate_left(41);
+    unit[TARGET].copy_from_slice(&target.to_le_bytes());
+    let place = at.rotate_left(17) ^ u64::from(target).rotate_left(7);
+    let seed = run ^ place ^ generation.rotate_left(41);
     fastrand::Rng::with_seed(seed).fill(&mut unit[HEAD..]);
     let sum = crc32c(unit);
     unit[SUM].copy_from_slice(&sum.to_le_bytes());
 }
 
-/// Looks at a logical block that was read from `at`. The bytes of its sum are cleared.
-pub(crate) fn read(unit: &mut [u8], run: u64, at: u64) -> Found {
+/// Looks at a logical block that was read from `home`. The bytes of its sum are cleared.
+pub(crate) fn read(unit: &mut [u8], run: u64, home: Home) -> Found {
     let mut sum = [0; 4];
     sum.copy_from_slice(&unit[SUM]);
     unit[SUM].fill(0);
     if unit[..8] != MAGIC || number(unit, 8) != run || crc32c(unit) != u32::from_le_bytes(sum) {
         return Found::Other;
     }
-    match number(unit, 16) {
-        place if place == at => Found::Written(number(unit, 24)),
+    let target = u16::from_le_bytes([unit[TARGET.start], unit[TARGET.start + 1]]);
+    match (Home { target, at: number(unit, 16) }) {
+        place if place == home => Found::Written(number(unit, 24)),
         place => Found::Elsewhere(place),
     }
 }
@@ -64,23 +80,26 @@ mod tests {
     #[test]
     fn what_is_written_is_found() {
         let mut unit = vec![0; 512];
-        write(&mut unit, 7, 4096, 3);
-        assert_eq!(read(&mut unit.clone(), 7, 4096), Found::Written(3));
-        assert_eq!(read(&mut unit.clone(), 7, 8192), Found::Elsewhere(4096));
-        assert_eq!(read(&mut unit.clone(), 8, 4096), Found::Other);
-        assert_eq!(read(&mut [0; 512], 7, 4096), Found::Other);
+        let home = Home { target: 2, at: 4096 };
+        write(&mut unit, 7, home, 3);
+        assert_eq!(read(&mut unit.clone(), 7, home), Found::Written(3));
+        for other in [Home { at: 8192, ..home }, Home { target: 0, ..home }] {
+            assert_eq!(read(&mut unit.clone(), 7, other), Found::Elsewhere(home));
+        }
+        assert_eq!(read(&mut unit.clone(), 8, home), Found::Other);
+        assert_eq!(read(&mut [0; 512], 7, home), Found::Other);
         let (mut other, zeros) = (vec![0; 512], unit.iter().filter(|byte| **byte == 0).count());
-        write(&mut other, 7, 4096, 4);
+        write(&mut other, 7, home, 4);
         assert!(unit[HEAD..] != other[HEAD..] && zeros < 60, "the data cannot be compressed");
     }
 
     proptest! {
         #[test]
         fn any_flipped_bit_is_seen(bit in 0_usize..4096) {
-            let mut unit = vec![0; 512];
-            write(&mut unit, 1, 512, 9);
+            let (mut unit, home) = (vec![0; 512], Home { target: 1, at: 512 });
+            write(&mut unit, 1, home, 9);
             unit[bit / 8] ^= 1 << (bit % 8);
-            prop_assert_ne!(read(&mut unit, 1, 512), Found::Written(9));
+            prop_assert_ne!(read(&mut unit, 1, home), Found::Written(9));
         }
     }
 }

@@ -6,7 +6,7 @@ use dray_results::Verified;
 use crate::permute::Order;
 use crate::tally::Kind;
 use crate::verify::map::{Block, Map, Part};
-use crate::verify::unit::{self, Found};
+use crate::verify::unit::{self, Found, Home};
 use crate::work::{Io, Step, Work};
 
 /// What both halves have to know.
@@ -95,7 +95,7 @@ impl Work for Writing {
         let generation = self.maps[io.target as usize].part.blocks[self.index(io)].submitted;
         let places = (io.at..).step_by(self.frame.unit as usize);
         for (unit, at) in bytes.chunks_mut(self.frame.unit as usize).zip(places) {
-            unit::write(unit, self.frame.run, at, generation);
+            unit::write(unit, self.frame.run, Home { target: io.target, at }, generation);
         }
     }
 
@@ -121,12 +121,14 @@ pub(crate) struct Reading {
     pub(crate) next: (usize, usize),
     pub(crate) found: Verified,
     pub(crate) memory: Vec<u8>,
+    /// What the targets are called.
+    pub(crate) names: Vec<String>,
 }
 
 impl Reading {
-    pub(crate) fn new(frame: Frame, parts: Vec<Part>) -> Self {
+    pub(crate) fn new(frame: Frame, parts: Vec<Part>, names: Vec<String>) -> Self {
         let memory = vec![0; frame.block as usize];
-        Self { frame, parts, next: (0, 0), found: Verified::default(), memory }
+        Self { frame, parts, next: (0, 0), found: Verified::default(), memory, names }
     }
 
     fn known(&self, io: &Io) -> Block {
@@ -169,9 +171,11 @@ impl Work for Reading {
         self.found.covered += u64::from(known.covered > 0);
         let places = (io.at..).step_by(self.frame.unit as usize);
         for (unit, at) in self.memory.chunks_mut(self.frame.unit as usize).zip(places) {
-            if let Err(why) = judge(unit::read(unit, self.frame.run, at), known) {
+            let found = unit::read(unit, self.frame.run, Home { target: io.target, at });
+            if let Err(why) = judge(found, known, &self.names) {
                 self.found.wrong += 1;
-                self.found.first_wrong.get_or_insert(format!("at byte {at}: {why}"));
+                let name = &self.names[usize::from(io.target)];
+                self.found.first_wrong.get_or_insert(format!("at byte {at} of {name}: {why}"));
                 break;
             }
         }
@@ -180,7 +184,7 @@ impl Work for Reading {
 }
 
 /// Whether a logical block may be as it is.
-fn judge(found: Found, known: Block) -> Result<(), String> {
+fn judge(found: Found, known: Block, names: &[String]) -> Result<(), String> {
     let Block { covered, submitted } = known;
     let wrong = |what: String| Err(format!("generation {covered} or later must be there; {what}"));
     match found {
@@ -191,7 +195,10 @@ fn judge(found: Found, known: Block) -> Result<(), String> {
             wrong(format!("generation {generation} is, though a flush has covered a later one"))
         }
         Found::Written(_) => Ok(()),
-        Found::Elsewhere(place) => Err(format!("there is what was written to byte {place}")),
+        Found::Elsewhere(Home { target, at }) => {
+            let name = names.get(usize::from(target)).map_or("another target", String::as_str);
+            Err(format!("there is what was written to byte {at} of {name}"))
+        }
         Found::Other if covered > 0 => wrong("there is nothing of this run, or damaged".into()),
         // Never covered: what was there before may still be.
         Found::Other => Ok(()),
@@ -206,13 +213,14 @@ mod tests {
     fn what_may_be_there() {
         let known = Block { covered: 3, submitted: 5 };
         for generation in 3..=5 {
-            assert_eq!(judge(Found::Written(generation), known), Ok(()));
+            assert_eq!(judge(Found::Written(generation), known, &[]), Ok(()));
         }
-        for found in [Found::Written(2), Found::Written(6), Found::Elsewhere(3), Found::Other] {
-            assert!(judge(found, known).is_err(), "{found:?}");
+        let elsewhere = Found::Elsewhere(Home { target: 0, at: 3 });
+        for found in [Found::Written(2), Found::Written(6), elsewhere, Found::Other] {
+            assert!(judge(found, known, &[]).is_err(), "{found:?}");
         }
         let open = Block { covered: 0, submitted: 1 };
-        assert_eq!(judge(Found::Other, open), Ok(()));
-        assert!(judge(Found::Elsewhere(9), open).is_err());
+        assert_eq!(judge(Found::Other, open, &[]), Ok(()));
+        assert!(judge(elsewhere, open, &[]).is_err());
     }
 }
