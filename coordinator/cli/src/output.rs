@@ -78,11 +78,11 @@ impl Output {
     }
 }
 
-/// Runs `work` while a bar follows the counts of files and bytes.
+/// Runs `work` while a bar follows the counts of files and bytes, and what else there is to say.
 pub(crate) fn with_progress<T>(
     output: &Output,
     verb: &str,
-    counts: &(dyn Fn() -> (u64, u64) + Sync),
+    counts: &(dyn Fn() -> (u64, u64, String) + Sync),
     work: impl FnOnce() -> T,
 ) -> T {
     let bar = output.progress(verb);
@@ -93,10 +93,10 @@ pub(crate) fn with_progress<T>(
     std::thread::scope(|scope| {
         scope.spawn(|| {
             while !over.load(Ordering::Relaxed) {
-                let (files, bytes) = counts();
+                let (files, bytes, more) = counts();
                 let rate = bytes as f64 / bar.elapsed().as_secs_f64().max(0.001);
                 let (bytes, rate) = (HumanBytes(bytes), HumanBytes(rate as u64));
-                bar.set_message(format!("{files} files, {bytes}, {rate}/s"));
+                bar.set_message(format!("{files} files, {bytes}, {rate}/s{more}"));
                 std::thread::sleep(Duration::from_millis(100));
             }
         });

@@ -65,6 +65,8 @@ struct Asked {
 #[derive(Default)]
 struct Open {
     asked: HashMap<RequestId, Asked>,
+    /// The one that was asked for last.
+    last: Option<RequestId>,
     /// Outcomes that came before it was known what they were of.
     early: HashMap<RequestId, Outcome>,
     links: HashMap<Handle, Links>,
@@ -210,6 +212,7 @@ impl Tree<'_> {
         let mut early = Vec::new();
         {
             let mut open = self.locked();
+            open.last = requests.last().copied();
             for (request, (path, handle)) in requests.iter().copied().zip(entries) {
                 let first = handle.filter(|handle| first_names.contains(handle));
                 open.asked.insert(request, Asked { path, first, twice });
@@ -254,6 +257,7 @@ impl Tree<'_> {
                 biased;
                 () = self.hear_all(pushed) => {}
                 _ = &mut stopped => return,
+                () = self.follow_last() => {}
             }
             tokio::select! {
                 again = self.again() => match again {
@@ -273,6 +277,23 @@ impl Tree<'_> {
             if let Message::Outcomes(outcomes) = message {
                 outcomes.outcomes.0.into_iter().for_each(|outcome| self.hear(outcome));
             }
+        }
+    }
+
+    /// Notes where the last request stands in the queue, for people who wait; for ever.
+    async fn follow_last(&self) {
+        let mut looks = tokio::time::interval(LOOK);
+        loop {
+            looks.tick().await;
+            let last = self.locked().last;
+            let client = self.line().client.clone();
+            let info = match last {
+                Some(last) => client.request(last).await.ok(),
+                None => None,
+            };
+            let (before, ms) = info.map_or((0, 0), |info| (info.position, info.eta_ms));
+            self.totals.before.store(before, Ordering::Relaxed);
+            self.totals.eta_ms.store(ms.into(), Ordering::Relaxed);
         }
     }
 

@@ -196,7 +196,7 @@ fn transfer(
 ) -> Result<Code, Failure> {
     let (tally, reporter) = (Tally::default(), Reporter::new(output));
     let run = Run { tally: &tally, watch: &Alone };
-    let counts = || (0, Tally::count(&tally.bytes));
+    let counts = || (0, Tally::count(&tally.bytes), String::new());
     let unit = unit(session, source, target);
     let moved = with_progress(output, "copying", &counts, || {
         let options = CopyOptions { unit, verify: options.verify };

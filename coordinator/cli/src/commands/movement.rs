@@ -121,7 +121,7 @@ impl<'a> Movement<'a> {
                 Some(live) => Tally::count(&live.tally().bytes),
                 None => Totals::count(&self.totals.bytes),
             };
-            (files, bytes)
+            (files, bytes, self.totals.place())
         };
         with_progress(output, self.verb, &counts, || {
             run_tree(door, files, tree, self.ask, &self.totals, &self.reporter)

@@ -41,7 +41,7 @@ pub(super) struct Accepted {
 }
 
 impl Tree<'_> {
-    fn line(&self) -> MutexGuard<'_, Line> {
+    pub(super) fn line(&self) -> MutexGuard<'_, Line> {
         self.line.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
