@@ -3,6 +3,7 @@
 //! drayd, so that a released file never reads as zeros: `docs/holder.md`.
 #![forbid(unsafe_code)]
 
+mod caller;
 mod crowd;
 mod decide;
 mod keeper;
@@ -15,9 +16,9 @@ mod reader;
 mod silent;
 mod touch;
 
+pub use caller::{Doing, doing};
 pub use keeper::Keeper;
 pub use link::{Link, Served, Server, Watched};
-pub use programs::wants_all;
 
 /// Makes this process last: it is not the one to be ended for want of memory, and has room for as
 /// many descriptors as accesses may wait. Without privilege less of it is done.

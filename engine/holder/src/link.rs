@@ -120,6 +120,8 @@ pub struct Served {
     /// In whole pages; all of the file if the kernel does not say.
     pub range: Range,
     pub thread: i32,
+    /// Only opens the file, or accesses none of it at its start.
+    pub opens: bool,
 }
 
 /// The watch that a holder has. It goes on as long as somebody has this.
@@ -160,8 +162,9 @@ impl Server {
             match Packet::receive(&self.0) {
                 Ok(None) => return Ok(None),
                 Ok(Some((Packet { kind: Kind::Access, id, range, code }, Some(file)))) => {
+                    let (opens, thread) = (range == (0, 0), code.cast_signed());
                     let range = Range::new(range.0, range.1.max(range.0));
-                    return Ok(Some(Served { id, file, range, thread: code.cast_signed() }));
+                    return Ok(Some(Served { id, file, range, thread, opens }));
                 }
                 Ok(Some(_)) => {}
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}

@@ -51,7 +51,8 @@ impl Pending {
     pub(crate) fn tell(&mut self, to: impl AsFd) -> std::io::Result<()> {
         while let Some(id) = self.untold.front() {
             if let Some(Waiting { access, .. }) = self.waiting.get(id) {
-                let range = access.range.map_or((0, u64::MAX), |range| (range.start, range.end));
+                let all = if access.opens { (0, 0) } else { (0, u64::MAX) };
+                let range = access.range.map_or(all, |range| (range.start, range.end));
                 let code = access.thread.cast_unsigned();
                 let packet = Packet { kind: Kind::Access, id: *id, range, code };
                 packet.send(&to, Some(access.file.as_fd()))?;

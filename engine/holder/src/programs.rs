@@ -11,7 +11,7 @@ const KNOWN: [&str; 13] = [
 ];
 
 /// Whether the program of this thread has to find all of a file when it has opened it.
-pub fn wants_all(thread: i32) -> bool {
+pub(crate) fn wants_all(thread: i32) -> bool {
     let name = fs::read_to_string(format!("/proc/{thread}/comm")).unwrap_or_default();
     KNOWN.contains(&name.trim_end())
 }

@@ -20,10 +20,10 @@ use rustix::time::{
     timerfd_settime,
 };
 
+use crate::caller::{Doing, doing};
 use crate::crowd::give;
 use crate::decide::{Verdict, decide};
 use crate::limits::{READ, READERS, UNREADABLE};
-use crate::programs::wants_all;
 
 /// What readers have for the keeper.
 pub(crate) enum Seen {
@@ -213,7 +213,10 @@ impl Watch {
                 self.answer(access, Ok(()));
             }
             Ok(Verdict::Present) => self.answer(access, Ok(())),
-            Ok(Verdict::Away) if access.opens && !wants_all(access.thread) => {
+            // If it cannot be told yet, whoever serves finds out.
+            Ok(Verdict::Away)
+                if access.opens && doing(access.thread, true) == Some(Doing::Opening) =>
+            {
                 self.answer(access, Ok(()));
             }
             Ok(Verdict::Away) => self.tell(Seen::Away(access)),

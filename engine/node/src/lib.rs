@@ -18,6 +18,7 @@ pub mod places;
 pub mod policy;
 mod recall;
 mod service;
+mod still;
 mod worker;
 
 pub use daemon::{Daemon, DaemonError, machine_of, unit_of};

@@ -17,6 +17,7 @@ use tokio::sync::mpsc;
 use crate::ahead::{Ahead, Plan};
 use crate::config::Follow;
 use crate::places::Places;
+use crate::still::{self, Stills};
 
 /// Events fetched at once, and how long one waits for the first.
 const EVENTS: u32 = 256;
@@ -37,8 +38,9 @@ fn errno_of(reason: Reason) -> u32 {
     }
 }
 
-/// Events that mean that somebody waits for data.
-const BLOCKED: [EventType; 3] = [EventType::READ, EventType::WRITE, EventType::TRUNCATE];
+/// Events that mean that somebody waits for data, or is done with what he had waited for.
+const SERVED: [EventType; 4] =
+    [EventType::READ, EventType::WRITE, EventType::TRUNCATE, EventType::CLOSE];
 
 /// What the session of a managed file system is called.
 pub fn session_info(file_system: &str) -> String {
@@ -94,7 +96,7 @@ async fn open(
 ) -> dray_client::Result<SessionId> {
     let session = session_of(client, name).await?;
     for file_system in file_systems {
-        client.set_disposition(session, *file_system, &BLOCKED).await?;
+        client.set_disposition(session, *file_system, &SERVED).await?;
     }
     Ok(session)
 }
@@ -143,7 +145,8 @@ async fn fetch(
     places: Places,
     asked: mpsc::UnboundedSender<(RequestId, Waiting)>,
 ) {
-    let mut ahead = Ahead::default();
+    let (mut ahead, mut stills) = (Ahead::default(), Stills::default());
+    still::give_back_left(&client, session).await;
     loop {
         let events = match client.events(session, EVENTS, WAIT).await {
             Ok(events) => events,
@@ -159,7 +162,10 @@ async fn fetch(
                 continue;
             }
         };
-        let events: Vec<Event> = events.into_iter().filter(|it| it.token != Token::NONE).collect();
+        let events: Vec<Event> = events
+            .into_iter()
+            .filter(|it| !stills.serve(&client, session, it) && it.token != Token::NONE)
+            .collect();
         if events.is_empty() {
             continue;
         }

@@ -3,12 +3,12 @@
 use std::path::Path;
 
 use dray_fs::{LinuxFile, LinuxFiles};
+use dray_holder::Doing;
 use dray_io::limits::{RECALL_INLINE, TRIPWIRE};
-use dray_io::{Files, Handle, Range};
+use dray_io::{Files, Handle, Range, Stat};
 use dray_mover::{Standing, standing};
 use rustix::io::Errno;
 
-use super::caller::Doing;
 use super::cut::{self, Seen};
 
 /// How an access stands.
@@ -17,6 +17,11 @@ pub(crate) enum Need {
     /// Nothing, or it cannot be had.
     Answer(Result<(), Errno>),
     Data(Data),
+    /// No data, but that nobody moves this file meanwhile: it is, or will be, cut to nothing, and
+    /// what comes back would make it longer again.
+    Still(Handle),
+    /// Nothing: nobody moves this file, so it may be cut to nothing.
+    Cut(Handle),
 }
 
 /// A range of a file, which is so long.
@@ -45,37 +50,52 @@ fn trips(files: &LinuxFiles, file: &LinuxFile, accessed: Range) -> bool {
     accessed.len() <= TRIPWIRE && first().is_none_or(|first| first.start == accessed.start)
 }
 
-/// What an access needs now. `accessed` is what the kernel says that it touches.
-pub(crate) fn need(files: &LinuxFiles, file: &LinuxFile, doing: Doing, accessed: Range) -> Need {
+/// How a file stands, after what could be done to one that was cut or grown unseen.
+fn seen(files: &LinuxFiles, file: &LinuxFile) -> Result<(Stat, Seen), Errno> {
     // Only for messages.
     let path = Path::new("an accessed file");
-    let (stat, standing) = match standing(files, file, path) {
-        Ok(found) => found,
-        Err(error) => {
-            tracing::error!("an access is refused: {error}");
-            return Need::Answer(Err(Errno::IO));
-        }
+    let (stat, standing) = standing(files, file, path).map_err(|error| {
+        tracing::error!("an access is refused: {error}");
+        Errno::IO
+    })?;
+    let seen = cut::see_to(files, file, &stat, standing).map_err(|error| {
+        tracing::error!(inode = stat.handle.inode, "cut or grown unseen: {error}");
+        Errno::IO
+    })?;
+    Ok((stat, seen))
+}
+
+/// What an access needs now. `accessed` is what the kernel says that it touches; `is_still` tells
+/// whether nobody moves a file.
+pub(crate) fn need(
+    files: &LinuxFiles,
+    file: &LinuxFile,
+    (doing, accessed): (Doing, Range),
+    is_still: impl Fn(Handle) -> bool,
+) -> Need {
+    if doing == Doing::Opening {
+        return Need::Answer(Ok(()));
+    }
+    let (stat, seen) = match seen(files, file) {
+        Ok(seen) => seen,
+        Err(errno) => return Need::Answer(Err(errno)),
     };
     let (handle, size) = (stat.handle, stat.size);
-    let standing = match cut::see_to(files, file, &stat, standing) {
-        Ok(Seen::As(standing)) => standing,
-        Ok(Seen::Whole(size)) if doing != Doing::Cutting(0) => {
+    let may_cut = || if is_still(handle) { Need::Cut(handle) } else { Need::Still(handle) };
+    let standing = match seen {
+        Seen::As(standing) => standing,
+        Seen::Whole(_) if doing == Doing::Cutting(0) => return may_cut(),
+        Seen::Whole(size) => {
             return Need::Data(Data { handle, range: Range::new(0, size), size });
-        }
-        Ok(Seen::Whole(_)) => return Need::Answer(Ok(())),
-        Err(error) => {
-            tracing::error!(inode = handle.inode, "cut or grown unseen: {error}");
-            return Need::Answer(Err(Errno::IO));
         }
     };
     let attribute = match standing {
-        Standing::Away { attribute, .. } => attribute,
-        // Emptied when it was opened, of which the kernel says nothing: what was archived is not
-        // what the file has any more.
-        Standing::Overwritten(_) if size == 0 => {
-            let removed = files.remove_attribute(file);
-            return Need::Answer(removed.map_err(|_| Errno::IO));
+        Standing::Away { .. } | Standing::Overwritten(_) if doing == Doing::Cutting(0) => {
+            return may_cut();
         }
+        Standing::Away { attribute, .. } => attribute,
+        Standing::Overwritten(_) if size == 0 && !is_still(handle) => return Need::Still(handle),
+        Standing::Overwritten(_) if size == 0 => return Need::Answer(forget(files, file)),
         Standing::Overwritten(_) => {
             let inode = handle.inode;
             tracing::error!(inode, "not what was released any more: an access is refused");
@@ -88,7 +108,6 @@ pub(crate) fn need(files: &LinuxFiles, file: &LinuxFile, doing: Doing, accessed:
     };
     let whole = Range::new(0, size);
     let range = match doing {
-        Doing::Cutting(0) => return Need::Answer(Ok(())),
         Doing::Reading if trips(files, file, accessed) => Some(whole),
         Doing::Reading => accessed.intersect(whole),
         _ => Some(whole),
@@ -98,5 +117,21 @@ pub(crate) fn need(files: &LinuxFiles, file: &LinuxFile, doing: Doing, accessed:
             Need::Data(Data { handle, range, size })
         }
         _ => Need::Answer(Ok(())),
+    }
+}
+
+/// Of a file that was emptied: what was archived is not what it has any more.
+fn forget(files: &LinuxFiles, file: &LinuxFile) -> Result<(), Errno> {
+    files.remove_attribute(file).map_err(|error| {
+        tracing::error!("the state of a file that was emptied stays: {error}");
+        Errno::IO
+    })
+}
+
+/// Somebody was let go to cut this file to nothing, and nobody moves it yet.
+pub(crate) fn was_cut(files: &LinuxFiles, file: &LinuxFile) {
+    if let Ok((Stat { size: 0, .. }, Seen::As(Standing::Overwritten(_)))) = seen(files, file) {
+        // If it stays, the next access sees to it.
+        let _ = forget(files, file);
     }
 }

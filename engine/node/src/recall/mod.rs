@@ -1,11 +1,12 @@
 //! Programs that access data which is not there: their accesses come from the holder of the watch
 //! (`docs/holder.md`), become events of the coordinator, and go on when the data is there.
 
-mod caller;
 mod cut;
 mod file;
 mod listen;
 mod source;
+mod still;
+mod waiting;
 
 use std::path::PathBuf;
 use std::sync::Arc;

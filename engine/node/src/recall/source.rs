@@ -1,31 +1,27 @@
 //! Accesses by file, and the events that they become.
 
 use std::collections::HashMap;
-use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, SystemTime};
 
 use dray_client::{Client, Options};
 use dray_fs::{LinuxFile, LinuxFiles};
-use dray_holder::Server;
-use dray_io::{Handle, Range};
+use dray_holder::{Doing, doing};
+use dray_io::Handle;
 use dray_wire::messages::{RaiseEvent, SOURCE_TOKEN};
 use dray_wire::{Bytes, EventType, Token};
 use rustix::io::Errno;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 
-use super::caller::{Doing, doing};
-use super::file::{Data, Need, need};
+use super::file::{Data, Need, need, was_cut};
 use super::listen::Heard;
+use super::still::Stills;
+use super::waiting::{LOOK, Waiting};
 use crate::leader::Way;
 use crate::places::to_wire;
 
 /// Between two attempts to reach the coordinator, and after a refusal that names no time.
 const AGAIN: Duration = Duration::from_millis(100);
-/// For a program to cut a file when it may: it has only to be given a processor.
-const CUT: Duration = Duration::from_secs(10);
-/// Between two looks whether it has.
-const LOOK: Duration = Duration::from_millis(2);
 /// For a program to come to rest that has begun to wait: it is asked about before it does, and on a
 /// busy machine it may lose its processor in between. Doubles up to `LOOK`.
 const RESTS: Duration = Duration::from_micros(50);
@@ -33,39 +29,6 @@ const RESTS: Duration = Duration::from_micros(50);
 const RESTS_LOOKS: u32 = 100;
 /// How often an event is raised for a file that is no further afterwards.
 const TRIES: u32 = 3;
-
-/// An access that waits.
-struct Waiting {
-    id: u64,
-    thread: i32,
-    server: Arc<Server>,
-    file: LinuxFile,
-    doing: Doing,
-    accessed: Range,
-    tries: u32,
-}
-
-impl Waiting {
-    fn answer(&self, answer: Result<(), Errno>) {
-        let errno = answer.err().map_or(0, Errno::raw_os_error);
-        // If the holder has ended, whoever waits is told by the next one to try again.
-        let _ = self.server.answer(self.id, errno);
-    }
-
-    /// Once it has been answered. Whoever cuts a file by its name does not have it open, and it
-    /// must not be released before he has: so it stays open here.
-    fn ends(self) {
-        let Doing::Cutting(_) = self.doing else { return };
-        tokio::spawn(async move {
-            let until = Instant::now() + CUT;
-            // One that runs may be in it still.
-            let cuts = || doing(self.thread).is_none_or(|now| now == self.doing);
-            while cuts() && Instant::now() < until {
-                tokio::time::sleep(LOOK).await;
-            }
-        });
-    }
-}
 
 /// What was raised for a file: one event at a time, as only one can move it.
 struct Raised {
@@ -79,6 +42,11 @@ struct Source {
     /// Accesses of which it is not known yet what they are.
     unclear: JoinSet<(Heard, Doing)>,
     raising: JoinSet<(Handle, Result<(), Errno>)>,
+    stills: Stills,
+    /// Events that ask for files not to be moved.
+    asking: JoinSet<(Handle, Result<(), Errno>)>,
+    /// Programs that were let go to cut such files, which stay open.
+    cutting: JoinSet<(Handle, LinuxFile)>,
     clients: watch::Receiver<Option<Client>>,
     last_token: u64,
 }
@@ -97,6 +65,9 @@ pub(crate) async fn serve(
         by_file: HashMap::new(),
         unclear: JoinSet::new(),
         raising: JoinSet::new(),
+        stills: Stills::default(),
+        asking: JoinSet::new(),
+        cutting: JoinSet::new(),
         clients,
         last_token: first_token(),
     };
@@ -104,7 +75,7 @@ pub(crate) async fn serve(
         tokio::select! {
             heard = accesses.recv() => {
                 let Some(heard) = heard else { break };
-                match doing(heard.served.thread) {
+                match doing(heard.served.thread, heard.served.opens) {
                     Some(doing) => source.heard(heard, doing),
                     None => drop(source.unclear.spawn(clear(heard))),
                 }
@@ -113,6 +84,8 @@ pub(crate) async fn serve(
             Some(Ok((handle, answer))) = source.raising.join_next() => {
                 source.answered(handle, answer);
             }
+            Some(Ok((handle, answer))) = source.asking.join_next() => source.asked(handle, answer),
+            Some(Ok((handle, file))) = source.cutting.join_next() => source.was_cut(handle, &file),
             _ = stopped.changed() => break,
         }
     }
@@ -124,7 +97,7 @@ async fn clear(heard: Heard) -> (Heard, Doing) {
     let mut pause = RESTS;
     for _ in 0..RESTS_LOOKS {
         tokio::time::sleep(pause).await;
-        if let Some(doing) = doing(heard.served.thread) {
+        if let Some(doing) = doing(heard.served.thread, heard.served.opens) {
             return (heard, doing);
         }
         pause = (pause * 2).min(LOOK);
@@ -162,6 +135,7 @@ impl Source {
         let waiting = Waiting {
             id: served.id,
             thread: served.thread,
+            opens: served.opens,
             server,
             file: LinuxFile::adopt(served.file),
             doing,
@@ -173,7 +147,8 @@ impl Source {
 
     /// Answers an access, or has what it needs brought.
     fn look(&mut self, waiting: Waiting) {
-        let Some(data) = self.answer(&waiting) else { return waiting.ends() };
+        let Some((data, waiting)) = self.answer(waiting) else { return };
+        let Some(waiting) = self.stills.hold_back(data.handle, waiting) else { return };
         if let Some(raised) = self.by_file.get_mut(&data.handle) {
             raised.waiting.push(waiting);
             return;
@@ -182,13 +157,67 @@ impl Source {
         self.by_file.insert(data.handle, Raised { data, waiting: vec![waiting] });
     }
 
-    /// Answers an access if that can be done; else what it needs.
-    fn answer(&self, waiting: &Waiting) -> Option<Data> {
-        match need(&self.files, &waiting.file, waiting.doing, waiting.accessed) {
-            Need::Answer(answer) => waiting.answer(answer),
-            Need::Data(data) => return Some(data),
+    /// Answers an access if that can be done, or once its file is not moved; else what data it
+    /// needs.
+    fn answer(&mut self, waiting: Waiting) -> Option<(Data, Waiting)> {
+        let what = (waiting.doing, waiting.accessed);
+        match need(&self.files, &waiting.file, what, |handle| self.stills.is_still(handle)) {
+            Need::Answer(answer) => waiting.ends(answer),
+            Need::Data(data) => return Some((data, waiting)),
+            Need::Still(handle) => self.ask(handle, waiting),
+            Need::Cut(handle) => {
+                waiting.answer(Ok(()));
+                self.stills.begin_cut(handle);
+                self.cutting.spawn(async move { (handle, waiting.has_cut().await) });
+            }
         }
         None
+    }
+
+    /// Asks that nobody moves a file.
+    //= docs/wire.md#w-44
+    fn ask(&mut self, handle: Handle, waiting: Waiting) {
+        self.last_token += 1;
+        let token = Token(self.last_token);
+        if self.stills.wait(handle, waiting, token) {
+            let (event, handle_there) = (EventType::TRUNCATE, to_wire(handle));
+            let event = RaiseEvent { event, token, handle: handle_there, ..RaiseEvent::default() };
+            let clients = self.clients.clone();
+            self.asking.spawn(async move { (handle, raise(event, clients).await) });
+        }
+    }
+
+    /// That was answered.
+    fn asked(&mut self, handle: Handle, answer: Result<(), Errno>) {
+        if let Err(errno) = answer {
+            let (first, then) = self.stills.refused(handle);
+            first.into_iter().for_each(|one| one.ends(Err(errno)));
+            then.into_iter().for_each(|one| self.look(one));
+            return;
+        }
+        for one in self.stills.granted(handle) {
+            self.look(one);
+        }
+        self.may_move_again(handle);
+    }
+
+    fn was_cut(&mut self, handle: Handle, file: &LinuxFile) {
+        was_cut(&self.files, file);
+        self.stills.end_cut(handle);
+        self.may_move_again(handle);
+    }
+
+    /// If nobody is left who cuts it.
+    fn may_move_again(&mut self, handle: Handle) {
+        let Some((token, waiting)) = self.stills.end(handle) else { return };
+        let data = Bytes::new(token.0.to_le_bytes().to_vec()).expect("eight bytes are few");
+        let (event, handle) = (EventType::CLOSE, to_wire(handle));
+        let event = RaiseEvent { event, handle, data, ..RaiseEvent::default() };
+        // If nobody hears of it, the file can be moved a little later.
+        if let Some(client) = self.clients.borrow().clone() {
+            tokio::spawn(async move { client.raise(event).await });
+        }
+        waiting.into_iter().for_each(|one| self.look(one));
     }
 
     fn raise(&mut self, data: &Data, doing: Doing) {
@@ -197,7 +226,7 @@ impl Source {
         let event = match doing {
             Doing::Reading => EventType::READ,
             Doing::Cutting(_) => EventType::TRUNCATE,
-            Doing::Else => EventType::WRITE,
+            Doing::Opening | Doing::Else => EventType::WRITE,
         };
         let event = RaiseEvent {
             event,
@@ -221,15 +250,12 @@ impl Source {
             let meant =
                 one.doing != Doing::Reading || one.accessed.intersect(raised.range).is_some();
             one.tries += u32::from(meant);
-            let Some(data) = self.answer(&one) else {
-                one.ends();
-                continue;
-            };
+            let Some((data, one)) = self.answer(one) else { continue };
+            let Some(one) = self.stills.hold_back(data.handle, one) else { continue };
             // Where the file was emptied or cut meanwhile, that is why it could not be brought.
             let failed = answer.err().filter(|_| meant && data.size == raised.size);
             if let Some(errno) = failed.or((one.tries >= TRIES).then_some(Errno::IO)) {
-                one.answer(Err(errno));
-                one.ends();
+                one.ends(Err(errno));
                 continue;
             }
             next = Some(next.map_or((data, one.doing), |(had, doing): (Data, Doing)| {

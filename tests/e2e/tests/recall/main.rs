@@ -5,6 +5,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod deaths;
+mod emptied;
 mod hammer;
 mod kinds;
 mod nodes;

@@ -1,0 +1,115 @@
+//! The right on files that programs are about to cut to nothing: nobody moves them meanwhile.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use dray_client::Client;
+use dray_wire::messages::Event;
+use dray_wire::{EventType, Right, SessionId, Token};
+use tokio::sync::{Semaphore, oneshot};
+
+/// How long a right is kept at most: longer than a source watches the program.
+const KEPT: Duration = Duration::from_secs(15);
+/// Rights waited for at once: each takes a credit until it is there, and some are for others.
+const AT_ONCE: usize = dray_wire::limits::CREDITS as usize / 2;
+
+/// Whether an event asks for no data, but that its file is not moved.
+pub(crate) fn is_asked(event: &Event) -> bool {
+    event.event == EventType::TRUNCATE && event.length == 0
+}
+
+/// The files of a session.
+pub(crate) struct Stills {
+    /// How to end it, by the token of the event.
+    ends: HashMap<Token, oneshot::Sender<()>>,
+    may_ask: Arc<Semaphore>,
+}
+
+impl Default for Stills {
+    fn default() -> Self {
+        Self { ends: HashMap::new(), may_ask: Arc::new(Semaphore::new(AT_ONCE)) }
+    }
+}
+
+impl Stills {
+    /// Serves an event that asks for it, or tells that it is over. False if it is another one.
+    //= docs/wire.md#w-44
+    pub(crate) fn serve(&mut self, client: &Client, session: SessionId, event: &Event) -> bool {
+        if event.event == EventType::CLOSE {
+            let token = event.data.as_slice().try_into().map(u64::from_le_bytes);
+            if let Some(end) = token.ok().and_then(|token| self.ends.remove(&Token(token))) {
+                // It may have ended by itself.
+                let _ = end.send(());
+            }
+            return true;
+        }
+        if !is_asked(event) {
+            return false;
+        }
+        self.ends.retain(|_, end| !end.is_closed());
+        let (end, ended) = oneshot::channel();
+        self.ends.insert(event.token, end);
+        let (client, event) = (client.clone(), event.clone());
+        let may_ask = Arc::clone(&self.may_ask);
+        tokio::spawn(async move { hold(&client, session, &event, &may_ask, ended).await });
+        true
+    }
+}
+
+async fn hold(
+    client: &Client,
+    session: SessionId,
+    event: &Event,
+    may_ask: &Semaphore,
+    ended: oneshot::Receiver<()>,
+) {
+    let asked = async {
+        let _turn = may_ask.acquire().await;
+        let own = client.create_token(session).await?;
+        let right = client.request_right(session, own, event.handle, Right::EXCL).await;
+        if right.is_err() {
+            client.respond(session, own, Ok(())).await?;
+        }
+        right.map(|()| own)
+    };
+    let own = match asked.await {
+        Ok(own) => own,
+        Err(error) => {
+            tracing::warn!(%session, token = %event.token, %error, "a file is not kept still");
+            let _ = client.respond(session, event.token, Err(libc::EAGAIN.unsigned_abs())).await;
+            return;
+        }
+    };
+    if let Err(error) = client.respond(session, event.token, Ok(())).await {
+        tracing::debug!(%session, token = %event.token, %error, "nobody waits to cut a file");
+    } else {
+        let _ = tokio::time::timeout(KEPT, ended).await;
+    }
+    give_back(client, session, own).await;
+}
+
+/// Has given back what a service before this one holds, when whoever was let go has cut his file.
+/// Called before the first event is served.
+pub(crate) async fn give_back_left(client: &Client, session: SessionId) {
+    let mut own = Vec::new();
+    for token in client.tokens(session).await.unwrap_or_default() {
+        let event = client.find_event(session, token).await;
+        if event.is_ok_and(|event| event.event == EventType::USER) {
+            own.push(token);
+        }
+    }
+    let client = client.clone();
+    tokio::spawn(async move {
+        tokio::time::sleep(KEPT).await;
+        for token in own {
+            give_back(&client, session, token).await;
+        }
+    });
+}
+
+async fn give_back(client: &Client, session: SessionId, own: Token) {
+    if let Err(error) = client.respond(session, own, Ok(())).await {
+        tracing::warn!(%session, token = %own, %error, "a right is not given back");
+    }
+}
