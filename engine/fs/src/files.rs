@@ -234,6 +234,10 @@ impl Files for LinuxFiles {
         lease::give_up(file)
     }
 
+    fn let_through(&self, file: &LinuxFile) {
+        lease::let_through(file);
+    }
+
     /// Makes no call if the times of an invisible file never moved, since the call itself would
     /// move ctime.
     fn set_modified(&self, file: &LinuxFile, time: Time) -> io::Result<()> {

@@ -36,6 +36,25 @@ pub(crate) fn a_broken_lease_does_no_harm(dir: &Path) {
     });
 }
 
+pub(crate) fn who_waited_to_cut_a_file_has_done_so(dir: &Path) {
+    let files = files();
+    let path = dir.join("file");
+    for _ in 0..50 {
+        let file = filled(&files, &path, b"12345", Access::Write);
+        files.lease(&file).unwrap();
+        std::thread::scope(|scope| {
+            scope.spawn(|| std::fs::File::create(&path).unwrap());
+            while files.has_lease(&file).is_ok() {
+                std::thread::yield_now();
+            }
+            files.unlease(&file).unwrap();
+            files.let_through(&file);
+            assert_eq!(files.stat(&file).unwrap().size, 0);
+        });
+        files.lease(&file).unwrap();
+    }
+}
+
 pub(crate) fn modified_is_put_back_alone(dir: &Path) {
     let files = files();
     let file = filled(&files, &dir.join("file"), b"x", Access::Write);
