@@ -234,6 +234,10 @@ impl Files for LinuxFiles {
         lease::give_up(file)
     }
 
+    fn has_writer(&self, file: &LinuxFile) -> io::Result<bool> {
+        lease::has_writer(file)
+    }
+
     fn let_through(&self, file: &LinuxFile) {
         lease::let_through(file);
     }

@@ -25,6 +25,16 @@ pub(crate) fn give_up(file: &LinuxFile) -> io::Result<()> {
     ffi::lease::give_up(file)
 }
 
+/// A read lease is granted only if nobody has the file open for writing; it is given back at once.
+pub(crate) fn has_writer(file: &LinuxFile) -> io::Result<bool> {
+    match ffi::lease::take_to_read(file) {
+        Ok(()) => give_up(file).map(|()| false),
+        Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(true),
+        // Somebody else's file, or a file system without leases.
+        Err(_) => Ok(false),
+    }
+}
+
 /// Waits until nobody else has the file open or is about to cut it, but not for long: he may keep
 /// it open. Who has begun to cut it by its name counts as a writer from before he waits for a
 /// lease, so that none is granted.

@@ -122,6 +122,9 @@ pub trait Files: Sync {
     /// After [`unlease`](Self::unlease), if a newcomer waited: gives him a moment to do what he
     /// came for, which may be to cut the file by its name. Nothing else is done to it meanwhile.
     fn let_through(&self, _file: &Self::File) {}
+    /// Whether somebody has the file open for writing, or mapped so. False where that cannot be
+    /// told. The file is open for reading only.
+    fn has_writer(&self, file: &Self::File) -> io::Result<bool>;
     fn set_modified(&self, file: &Self::File, time: Time) -> io::Result<()>;
 
     /// Sends the transfers of a file opened as [`Access::Write`] or [`Access::Invisible`] past the

@@ -26,6 +26,10 @@ const STAMP_TRIES: usize = 6;
 /// its times moving, on kernels whose time stamps move by the tick (4 ms at 250 Hz, 10 ms at 100).
 const RECENT_NS: u64 = 20_000_000;
 
+/// Nanoseconds from the moment in which a store to a mapped page moves the file's times until it is
+/// done: in between the kernel may wait for the journal, and the program for a processor.
+const STORE_NS: u64 = 60_000_000_000;
+
 /// The state of a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Standing {
@@ -123,9 +127,22 @@ pub(crate) fn attribute<F: Files>(
     decoded.map(Some).map_err(|why| Error::BadAttribute { path: path.to_owned(), why })
 }
 
-/// Whether a file changed too shortly before `now` for its times to be trusted to move again.
-pub(crate) fn changed_recently(stat: &Stat, now: Time) -> bool {
-    now.since(stat.changed).is_none_or(|age| age < RECENT_NS)
+/// Whether a file may change from how it was at `stat` without its times moving again: it changed
+/// too shortly before `now`, or somebody has it open for writing who may have moved them already.
+/// To be asked after `stat` and before the content is read.
+pub(crate) fn may_change_unseen<F: Files>(
+    files: &F,
+    file: &F::File,
+    stat: &Stat,
+    now: Time,
+    path: &Path,
+) -> Result<bool> {
+    let age = now.since(stat.changed);
+    if age.is_none_or(|age| age < RECENT_NS) {
+        return Ok(true);
+    }
+    let slowly = age.is_some_and(|age| age < STORE_NS);
+    Ok(slowly && files.has_writer(file).during(Operation::Lease, path)?)
 }
 
 /// A file as it was found to be what the archive has.

@@ -238,6 +238,12 @@ impl Files for Sim {
         }
     }
 
+    fn has_writer(&self, file: &SimFile) -> io::Result<bool> {
+        let state = self.on(Operation::Lease, file)?;
+        let writes = |open: &Open| open.id == file.open.id && writable(open.access);
+        Ok(state.handles.values().any(writes))
+    }
+
     fn unlease(&self, file: &SimFile) -> io::Result<()> {
         let mut state = self.on(Operation::Lease, file)?;
         if state.leases.get(&file.open.id) != Some(&file.handle) {

@@ -23,6 +23,12 @@ pub(crate) fn take(fd: impl AsFd) -> io::Result<()> {
     fcntl(&fd, libc::F_SETLEASE, libc::F_WRLCK)
 }
 
+/// The same for a read lease, on a descriptor for reading only.
+pub(crate) fn take_to_read(fd: impl AsFd) -> io::Result<()> {
+    fcntl(&fd, F_SETSIG, libc::SIGURG)?;
+    fcntl(&fd, libc::F_SETLEASE, libc::F_RDLCK)
+}
+
 /// Whether a write lease is held and nobody waits for its end: the kernel tells what it is about to
 /// become.
 pub(crate) fn is_held(fd: impl AsFd) -> io::Result<bool> {
@@ -37,28 +43,45 @@ pub(crate) fn give_up(fd: impl AsFd) -> io::Result<()> {
 
 #[cfg(test)]
 mod tests {
+    use std::fs::File;
     use std::os::fd::AsFd;
     use std::ptr::null_mut;
 
     use rustix::mm::{MapFlags, ProtFlags, mmap, munmap};
 
-    #[test]
-    fn a_mapped_file_has_no_lease_even_after_the_descriptor_is_closed() {
+    /// Whether read and write leases are granted while the file is mapped so, and closed.
+    fn while_mapped(protection: ProtFlags) -> (bool, bool) {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("mapped");
         std::fs::write(&path, [1; 4096]).unwrap();
-        let mapped = std::fs::File::open(&path).unwrap();
+        let write = protection.contains(ProtFlags::WRITE);
+        let mapped = File::options().read(true).write(write).open(&path).unwrap();
         // SAFETY: the kernel picks a free address, and nothing keeps a reference into the map.
         let map =
-            unsafe { mmap(null_mut(), 4096, ProtFlags::READ, MapFlags::SHARED, mapped.as_fd(), 0) };
+            unsafe { mmap(null_mut(), 4096, protection, MapFlags::SHARED, mapped.as_fd(), 0) };
         let map = map.unwrap();
         drop(mapped);
-        let ours = std::fs::File::options().read(true).write(true).open(&path).unwrap();
-        let refused = super::take(&ours).unwrap_err();
-        assert_eq!(refused.kind(), std::io::ErrorKind::WouldBlock);
+        let granted = |taken: std::io::Result<()>, file: &File| match taken {
+            Ok(()) => super::give_up(file).map(|()| true).unwrap(),
+            Err(error) => {
+                assert_eq!(error.kind(), std::io::ErrorKind::WouldBlock);
+                false
+            }
+        };
+        let to_read = File::open(&path).unwrap();
+        let reads = granted(super::take_to_read(&to_read), &to_read);
+        drop(to_read);
+        let ours = File::options().read(true).write(true).open(&path).unwrap();
+        let writes = granted(super::take(&ours), &ours);
         // SAFETY: mapped above with this length, and no reference into it is left.
         unsafe { munmap(map, 4096) }.unwrap();
-        super::take(&ours).unwrap();
-        super::give_up(&ours).unwrap();
+        assert!(granted(super::take(&ours), &ours));
+        (reads, writes)
+    }
+
+    #[test]
+    fn a_mapping_counts_after_the_descriptor_is_closed() {
+        assert_eq!(while_mapped(ProtFlags::READ), (true, false));
+        assert_eq!(while_mapped(ProtFlags::READ | ProtFlags::WRITE), (false, false));
     }
 }

@@ -35,6 +35,7 @@ pub(crate) const ALL: &[(&str, Check)] = &[
     ("inherited ACLs are dropped", metadata::inherited_acls_are_dropped),
     ("leases are refused while in use", times::leases_are_refused_while_in_use),
     ("a broken lease does no harm", times::a_broken_lease_does_no_harm),
+    ("who writes is seen", times::who_writes_is_seen),
     ("who waited to cut a file has done so", times::who_waited_to_cut_a_file_has_done_so),
     ("modified is put back alone", times::modified_is_put_back_alone),
     ("the clock is never ahead", times::the_clock_is_never_ahead),

@@ -36,6 +36,19 @@ pub(crate) fn a_broken_lease_does_no_harm(dir: &Path) {
     });
 }
 
+pub(crate) fn who_writes_is_seen(dir: &Path) {
+    let files = files();
+    let path = dir.join("file");
+    drop(filled(&files, &path, b"x", Access::Write));
+    let file = files.open(&path, Access::ReadDirect).unwrap();
+    let reader = std::fs::File::open(&path).unwrap();
+    assert!(!files.has_writer(&file).unwrap());
+    let writer = std::fs::File::options().append(true).open(&path).unwrap();
+    assert!(files.has_writer(&file).unwrap());
+    drop((reader, writer));
+    assert!(!files.has_writer(&file).unwrap());
+}
+
 pub(crate) fn who_waited_to_cut_a_file_has_done_so(dir: &Path) {
     let files = files();
     let path = dir.join("file");

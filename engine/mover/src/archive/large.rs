@@ -13,7 +13,7 @@ use super::{Shared, lock, write_records};
 use crate::error::{Error, Result};
 use crate::feed::Entry;
 use crate::manifest::manifest;
-use crate::standing::{changed_recently, standing};
+use crate::standing::{may_change_unseen, standing};
 
 /// The large files of a batch.
 struct Batch<'a, 'w, W: World> {
@@ -50,7 +50,7 @@ impl<W: World> Batch<'_, '_, W> {
             self.shared.run.done(path, 0);
             return Ok(None);
         }
-        let recent = changed_recently(&stat, files.now());
+        let recent = may_change_unseen(files, &file, &stat, files.now(), path)?;
         let (range, marked) = (Range::new(0, stat.size), standing.attribute().is_some());
         let opened = Opened { path: Arc::from(path), file, stat, recent, marked };
         Ok(Some(Stretch::new(0, opened, range)))

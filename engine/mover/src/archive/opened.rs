@@ -18,7 +18,7 @@ pub(super) struct Opened<F: Files> {
     pub(super) file: F::File,
     /// As it was before any of it was read.
     pub(super) stat: Stat,
-    /// Changed so shortly before that its times may not move if it changes again.
+    /// Its times may not move if it changes again.
     pub(super) recent: bool,
     /// It had a state attribute.
     pub(super) marked: bool,

@@ -23,7 +23,7 @@ use crate::compare::zeros;
 use crate::error::{Error, Result};
 use crate::feed::Entry;
 use crate::manifest::changed;
-use crate::standing::{changed_recently, standing};
+use crate::standing::{may_change_unseen, standing};
 use crate::steps::{ArchiveStamp, Begun, Done};
 use crate::tally::Run;
 
@@ -49,7 +49,8 @@ pub fn begin_archive<W: World>(world: &W, entry: &Entry) -> Result<Begun<Archive
     if let Some(why) = refusal(&standing, path)? {
         return Ok(Begun::Nothing(why));
     }
-    Ok(Begun::Begun(ArchiveStamp::new(&stat, changed_recently(&stat, files.now()))))
+    let recent = may_change_unseen(files, &file, &stat, files.now(), path)?;
+    Ok(Begun::Begun(ArchiveStamp::new(&stat, recent)))
 }
 
 /// Writes parts of files into a volume of this archive, shared by all cores. `done` hears of each

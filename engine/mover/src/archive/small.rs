@@ -13,7 +13,7 @@ use super::{Shared, locate, lock};
 use crate::error::{Error, Result};
 use crate::feed::{Entry, Queue};
 use crate::manifest::{changed, manifest, next_data};
-use crate::standing::{Standing, changed_recently, standing};
+use crate::standing::{Standing, may_change_unseen, standing};
 use crate::tally::Latency;
 
 /// What has a record in the pack.
@@ -157,6 +157,7 @@ impl<'a, 'w, W: World> Hand<'a, 'w, W> {
             self.hold(Record::Link(link), Arc::from(path), None);
             return Ok(Verdict::Taken);
         }
+        let recent = stat.kind == Kind::File && may_change_unseen(files, &file, &stat, now, path)?;
         let payload = self.pack.payload();
         let record =
             manifest(files, &file, path, &stat, files.now_fine()).and_then(|mut record| {
@@ -168,8 +169,7 @@ impl<'a, 'w, W: World> Hand<'a, 'w, W> {
             // Under another name it may be tried again.
             self.shared.forget(stat.handle);
         })?;
-        let (recent, marked) = (changed_recently(&stat, now), standing.attribute().is_some());
-        let path = Arc::from(path);
+        let (marked, path) = (standing.attribute().is_some(), Arc::from(path));
         let opened = Opened { path: Arc::clone(&path), file, stat, recent, marked };
         self.hold(Record::File(Box::new(record)), path, Some(opened));
         Ok(Verdict::Taken)

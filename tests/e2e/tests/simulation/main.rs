@@ -29,4 +29,5 @@ mod user;
 mod users;
 mod waits;
 mod world;
+mod writers;
 mod yields;
