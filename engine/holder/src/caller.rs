@@ -39,7 +39,7 @@ pub fn doing(thread: i32, opens: bool) -> Option<Doing> {
         Some(flags) if flags & O_TRUNC != 0 => Doing::Cutting(0),
         Some(_) if opens => Doing::Opening,
         Some(_) => Doing::Else,
-        None => call.doing(),
+        None => call.doing(opens),
     };
     let partly = matches!(doing, Doing::Reading | Doing::Opening);
     Some(if partly && wants_all(thread) { Doing::Else } else { doing })
@@ -63,8 +63,9 @@ struct Call {
 
 impl Call {
     /// From a number, six arguments, stack pointer and program counter; none from `running`. A
-    /// program of another architecture (i386) counts its calls differently; none of those that
-    /// reach a file there has the number of a read, a cut or an opening here.
+    /// program of another architecture (i386) counts its calls differently: its `openat` has the
+    /// number of a `preadv` here; none else of those that reach a file has that of a read, a cut or
+    /// an opening.
     fn parse(text: &str) -> Option<Self> {
         if text.trim_end() == "running" {
             return None;
@@ -92,9 +93,9 @@ impl Call {
         }
     }
 
-    fn doing(&self) -> Doing {
+    fn doing(&self, opens: bool) -> Doing {
         match self.number {
-            Some(number) if READS.contains(&number) => Doing::Reading,
+            Some(number) if READS.contains(&number) && !opens => Doing::Reading,
             Some(libc::SYS_truncate | libc::SYS_ftruncate) => {
                 self.argument(1).map_or(Doing::Else, Doing::Cutting)
             }
@@ -115,11 +116,12 @@ mod tests {
 
     #[test]
     fn calls_are_told_apart() {
-        assert_eq!(call(libc::SYS_pread64).doing(), Doing::Reading);
-        assert_eq!(call(libc::SYS_ftruncate).doing(), Doing::Cutting(0x1000));
-        assert_eq!(call(libc::SYS_pwrite64).doing(), Doing::Else);
-        assert_eq!(Call::parse("-1 0x7ffd 0x7f12\n").unwrap().doing(), Doing::Else);
-        assert_eq!(Call::parse("").unwrap().doing(), Doing::Else);
+        assert_eq!(call(libc::SYS_pread64).doing(false), Doing::Reading);
+        assert_eq!(call(libc::SYS_preadv).doing(true), Doing::Else);
+        assert_eq!(call(libc::SYS_ftruncate).doing(false), Doing::Cutting(0x1000));
+        assert_eq!(call(libc::SYS_pwrite64).doing(false), Doing::Else);
+        assert_eq!(Call::parse("-1 0x7ffd 0x7f12\n").unwrap().doing(false), Doing::Else);
+        assert_eq!(Call::parse("").unwrap().doing(false), Doing::Else);
         assert!(Call::parse("running\n").is_none());
         assert_eq!(doing(0, true), Some(Doing::Else));
     }

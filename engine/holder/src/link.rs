@@ -11,7 +11,7 @@ use rustix::net::sockopt::{Timeout, set_socket_timeout};
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, connect, socket_with};
 
 use crate::limits::ANSWER;
-use crate::packet::{Kind, Packet};
+use crate::packet::{Kind, OPENS, Packet};
 
 fn dial(path: &Path) -> io::Result<OwnedFd> {
     let flags = SocketFlags::CLOEXEC;
@@ -120,7 +120,7 @@ pub struct Served {
     /// In whole pages; all of the file if the kernel does not say.
     pub range: Range,
     pub thread: i32,
-    /// Only opens the file, or accesses none of it at its start.
+    /// Only opens the file. The range says nothing then.
     pub opens: bool,
 }
 
@@ -162,7 +162,7 @@ impl Server {
             match Packet::receive(&self.0) {
                 Ok(None) => return Ok(None),
                 Ok(Some((Packet { kind: Kind::Access, id, range, code }, Some(file)))) => {
-                    let (opens, thread) = (range == (0, 0), code.cast_signed());
+                    let (opens, thread) = (range == OPENS, code.cast_signed());
                     let range = Range::new(range.0, range.1.max(range.0));
                     return Ok(Some(Served { id, file, range, thread, opens }));
                 }

@@ -42,6 +42,9 @@ impl Kind {
     ];
 }
 
+/// The range of an access that only opens a file: one that no access to data has.
+pub(crate) const OPENS: (u64, u64) = (1, 0);
+
 /// What a packet says; a descriptor may come with it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Packet {

@@ -5,7 +5,7 @@ use std::os::fd::AsFd;
 
 use dray_fs::watch::Access;
 
-use crate::packet::{Kind, Packet};
+use crate::packet::{Kind, OPENS, Packet};
 
 /// One that waits, and the group that asked.
 #[derive(Debug)]
@@ -51,7 +51,7 @@ impl Pending {
     pub(crate) fn tell(&mut self, to: impl AsFd) -> std::io::Result<()> {
         while let Some(id) = self.untold.front() {
             if let Some(Waiting { access, .. }) = self.waiting.get(id) {
-                let all = if access.opens { (0, 0) } else { (0, u64::MAX) };
+                let all = if access.opens { OPENS } else { (0, u64::MAX) };
                 let range = access.range.map_or(all, |range| (range.start, range.end));
                 let code = access.thread.cast_unsigned();
                 let packet = Packet { kind: Kind::Access, id: *id, range, code };

@@ -15,6 +15,7 @@ use std::thread;
 use dray_fs::watch::{Access, Group};
 use rustix::event::{EventfdFlags, PollFd, PollFlags, eventfd, poll};
 use rustix::io::Errno;
+use rustix::param::page_size;
 use rustix::time::{
     Itimerspec, TimerfdClockId, TimerfdFlags, TimerfdTimerFlags, Timespec, timerfd_create,
     timerfd_settime,
@@ -115,6 +116,13 @@ pub(crate) fn read(group: &Group, accesses: &mut Vec<Access>) {
     }
 }
 
+/// Whether this may be about to cut its file: then what is beyond has to be seen to first. Of a cut
+/// the kernel says no more than the page in which the new end lies.
+fn may_cut(access: &Access) -> bool {
+    access.range.is_none_or(|range| range.len() <= page_size() as u64)
+        && matches!(doing(access.thread, access.opens), None | Some(Doing::Cutting(_)))
+}
+
 impl Watch {
     fn turn(&self) -> MutexGuard<'_, u64> {
         self.turn.lock().unwrap_or_else(PoisonError::into_inner)
@@ -212,14 +220,14 @@ impl Watch {
                 let _ = self.group.ignore(&access.file);
                 self.answer(access, Ok(()));
             }
-            Ok(Verdict::Present) => self.answer(access, Ok(())),
+            Ok(Verdict::Present) if !may_cut(&access) => self.answer(access, Ok(())),
             // If it cannot be told yet, whoever serves finds out.
             Ok(Verdict::Away)
                 if access.opens && doing(access.thread, true) == Some(Doing::Opening) =>
             {
                 self.answer(access, Ok(()));
             }
-            Ok(Verdict::Away) => self.tell(Seen::Away(access)),
+            Ok(Verdict::Present | Verdict::Away) => self.tell(Seen::Away(access)),
             Err(error) => {
                 tracing::error!(%error, "the state of an accessed file cannot be read");
                 self.answer(access, Err(Errno::IO));

@@ -11,6 +11,9 @@ use tokio::sync::{Semaphore, oneshot};
 
 /// How long a right is kept at most: longer than a source watches the program.
 const KEPT: Duration = Duration::from_secs(15);
+/// How long what a service before this one has kept is kept on: whoever was let go then has been on
+/// his way since, while another daemon came to serve.
+const KEPT_ON: Duration = Duration::from_secs(1);
 /// Rights waited for at once: each takes a credit until it is there, and some are for others.
 const AT_ONCE: usize = dray_wire::limits::CREDITS as usize / 2;
 
@@ -101,7 +104,7 @@ pub(crate) async fn give_back_left(client: &Client, session: SessionId) {
     }
     let client = client.clone();
     tokio::spawn(async move {
-        tokio::time::sleep(KEPT).await;
+        tokio::time::sleep(KEPT_ON).await;
         for token in own {
             give_back(&client, session, token).await;
         }

@@ -7,6 +7,7 @@ NUMBER when divided by OF belong to this process, which alone changes them and k
 Blocks of others must merely be theirs: one of zeros has been lost.
 """
 
+import collections
 import hashlib
 import mmap
 import os
@@ -14,6 +15,7 @@ import random
 import struct
 import subprocess
 import sys
+import threading
 import time
 
 BLOCK = 4096
@@ -37,6 +39,8 @@ class Own:
         usual = 8000 if number % 500 == 1 else usual
         self.versions = [1] * usual
         self.usual = usual
+        # What was done to it last, and when.
+        self.history = collections.deque(maxlen=12)
 
     def content(self, first=0, last=None):
         """The bytes of these blocks."""
@@ -50,8 +54,19 @@ class Own:
             return
         at = next((i for i, pair in enumerate(zip(got, wanted)) if pair[0] != pair[1]), -1)
         zeros = got[at:at + 16].count(0)
-        sys.exit("%s by %s: %d of %d bytes, differs at %d, %d of 16 there are zeros"
-                 % (self.path, how, len(got), len(wanted), first * BLOCK + at, zeros))
+        place = (len(got), len(wanted), first * BLOCK + at, zeros)
+        text = "%s by %s: %d of %d bytes, differs at %d, %d of 16 there are zeros\n" % (
+            self.path, how, *place)
+        versions = [struct.unpack_from("<8sIII", got, at)[3]
+                    for at in range(0, len(got) - BLOCK + 1, BLOCK)]
+        text += "versions got: %s\nwanted: %s\n" % (versions, self.versions[first:last])
+        text += "".join("%.3f %s\n" % done for done in self.history)
+        text += "%s\n" % (os.stat(self.path),)
+        try:
+            text += os.getxattr(self.path, "trusted.dray").hex()
+        except OSError as error:
+            text += str(error)
+        sys.exit("%.3f %s" % (time.time(), text))
 
     def make(self):
         with open(self.path, "wb") as file:
@@ -120,6 +135,21 @@ class Own:
         with open(self.path, "wb") as file:
             file.write(self.content())
 
+    def change_while_read(self, chance):
+        """Changes the file in some way while it may come back for another reader."""
+        reader = threading.Thread(target=self.look, args=(chance.randrange(len(self.versions)),))
+        reader.start()
+        way = chance.choice([Own.write, Own.cut, Own.append, Own.replace, Own.replace])
+        self.history.append((time.time(), way.__name__))
+        way(self, chance)
+        reader.join()
+        self.read(chance)
+
+    def look(self, index):
+        """Reads a block, whatever it is."""
+        with open(self.path, "rb", buffering=0) as file:
+            os.pread(file.fileno(), BLOCK, index * BLOCK)
+
     def clone(self, _chance):
         copy = self.path + ".copy"
         subprocess.run(["cp", "--reflink=auto", self.path, copy], check=True)
@@ -163,11 +193,13 @@ def main():
     # Reading most of the time, so that files stay as they were archived and are released.
     ways = [Own.read] * 4 + [Own.read_on] * 4 + [Own.read_part] * 10 + [Own.map] * 3 + [
         Own.map_to_write, Own.write, Own.write, Own.cut, Own.append, Own.append, Own.replace,
-        Own.clone]
+        Own.clone, Own.change_while_read, Own.change_while_read]
     until = time.monotonic() + seconds
     count = 0
     while time.monotonic() < until:
-        chance.choice(ways)(chance.choice(own), chance)
+        (way, it) = (chance.choice(ways), chance.choice(own))
+        it.history.append((time.time(), way.__name__ + " of %d" % len(it.versions)))
+        way(it, chance)
         look_at_other(directory, files, chance)
         if count % 50 == 0:
             execute(program)

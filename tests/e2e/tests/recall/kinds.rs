@@ -233,6 +233,37 @@ fn who_cuts_a_file_by_its_name_waits_for_a_lease_and_nobody_else_does() {
     });
 }
 
+/// Starts the daemon anew with this for what follows a range.
+fn follow(scene: &mut Scene, recall: &str) {
+    scene.kill("drayd");
+    let old = fs::read_to_string(&scene.place.config).unwrap();
+    let kept = old.lines().filter(|line| !line.starts_with("recall = "));
+    let text = kept.collect::<Vec<_>>().join("\n");
+    let text = text.replace("[[fs]]", &format!("[[fs]]\nrecall = \"{recall}\""));
+    fs::write(&scene.place.config, text).unwrap();
+    scene.start_daemon();
+}
+
+/// Of where a file is cut the kernel says only in which page.
+#[test]
+fn a_file_is_cut_in_a_range_that_is_there() {
+    let test = "a_file_is_cut_in_a_range_that_is_there";
+    let Some(mut scene) = Scene::new(test, "xfs") else { return };
+    follow(&mut scene, "range");
+    for cut in [12 * MIB + 4096, 12 * MIB + 100] {
+        let (path, size) = (scene.file(&format!("f{cut}")), 24 * MIB);
+        write_file(&path, 1, size);
+        scene.put_away();
+        let file = fs::File::options().read(true).write(true).open(&path).unwrap();
+        let mut got = [0; 16_384];
+        file.read_exact_at(&mut got, 12 * MIB).unwrap();
+        assert_eq!(scene.word(&path), "partial");
+        file.set_len(cut).unwrap();
+        drop(file);
+        assert!(fs::read(&path).unwrap() == content(1, size)[..cut as usize], "{cut}");
+    }
+}
+
 #[test]
 fn the_rest_follows_as_configured() {
     let test = "the_rest_follows_as_configured";
@@ -240,13 +271,7 @@ fn the_rest_follows_as_configured() {
     let (path, size) = (scene.file("large"), 48 * MIB);
     write_file(&path, 1, size);
     for (recall, word) in [("range", "partial"), ("whole", "archived")] {
-        scene.kill("drayd");
-        let old = fs::read_to_string(&scene.place.config).unwrap();
-        let kept = old.lines().filter(|line| !line.starts_with("recall = "));
-        let text = kept.collect::<Vec<_>>().join("\n");
-        let text = text.replace("[[fs]]", &format!("[[fs]]\nrecall = \"{recall}\""));
-        fs::write(&scene.place.config, text).unwrap();
-        scene.start_daemon();
+        follow(&mut scene, recall);
         scene.put_away();
         let mut got = [0; 1000];
         fs::File::open(&path).unwrap().read_exact_at(&mut got, 30 * MIB).unwrap();
