@@ -108,9 +108,9 @@ pub(crate) fn latency_target(
     options: &DeviceOptions,
 ) -> Result<Flow, Error> {
     let target = options.latency_target.map_or(u64::MAX, |target| target.as_nanos() as u64);
-    let quantile = options.latency_percentile / 100.0;
+    let quantile = options.latency_percentile() / 100.0;
     let window =
-        Shape { time: Some(options.latency_window.as_nanos() as u64), ..plan.shape.clone() };
+        Shape { time: Some(options.latency_window().as_nanos() as u64), ..plan.shape.clone() };
     let mut most = 0.0;
     if options.latency_search == Search::Rate {
         if session.load("closed loop", &plan.load, &window)? == Flow::Over {
@@ -143,7 +143,7 @@ pub(crate) fn latency_target(
         let met = session.last_response(quantile) <= target;
         session.note(format!(
             "try {step}: p{} is {} us",
-            options.latency_percentile,
+            options.latency_percentile(),
             session.last_response(quantile) / 1000
         ));
         Ok(met)

@@ -81,9 +81,9 @@ pub struct DeviceOptions {
     /// Of a mixed workload, so many of 100 requests read
     #[arg(long, value_name = "PERCENT", value_parser = clap::value_parser!(u32).range(0..=100))]
     pub rwmixread: Option<u32>,
-    /// Bytes per request; two, separated by a comma, are for reads and writes
-    #[arg(long, value_name = "BYTES", default_value = "4k")]
-    pub bs: String,
+    /// Bytes per request; two, separated by a comma, are for reads and writes [default: 4k]
+    #[arg(long, value_name = "BYTES")]
+    pub bs: Option<String>,
     /// Sizes with their shares, as 4k/60:64k/40; two, separated by a comma, for reads and writes
     #[arg(long, value_name = "SIZES", conflicts_with = "bs")]
     pub bssplit: Option<String>,
@@ -137,13 +137,12 @@ pub struct DeviceOptions {
     /// Searches for the most load whose latency stays within this
     #[arg(long = "latency_target", value_name = "TIME", value_parser = parse_time)]
     pub latency_target: Option<Duration>,
-    /// Of so many per cent of the requests
-    #[arg(long = "latency_percentile", value_name = "PERCENT", default_value_t = 99.0)]
-    pub latency_percentile: f64,
-    /// Time of each try
-    #[arg(long = "latency_window", value_name = "TIME", value_parser = parse_time,
-          default_value = "5")]
-    pub latency_window: Duration,
+    /// Of so many per cent of the requests [default: 99]
+    #[arg(long = "latency_percentile", value_name = "PERCENT")]
+    pub latency_percentile: Option<f64>,
+    /// Time of each try [default: 5]
+    #[arg(long = "latency_window", value_name = "TIME", value_parser = parse_time)]
+    pub latency_window: Option<Duration>,
     /// What is searched for
     #[arg(long = "latency_search", value_enum, default_value = "depth")]
     pub latency_search: Search,
@@ -225,6 +224,20 @@ pub struct DeviceOptions {
     /// Histograms of every second, as HdrHistogram's tools read them (.hlog)
     #[arg(long, value_name = "FILE")]
     pub log: Option<PathBuf>,
+}
+
+impl DeviceOptions {
+    pub(crate) fn bs(&self) -> &str {
+        self.bs.as_deref().unwrap_or("4k")
+    }
+
+    pub(crate) fn latency_percentile(&self) -> f64 {
+        self.latency_percentile.unwrap_or(99.0)
+    }
+
+    pub(crate) fn latency_window(&self) -> Duration {
+        self.latency_window.unwrap_or(Duration::from_secs(5))
+    }
 }
 
 /// Bytes, which may be none.

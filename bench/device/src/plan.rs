@@ -203,8 +203,8 @@ impl Plan {
         let micros = |time: Duration| format!("{}us", time.as_micros());
         let target = options.latency_target;
         some("latency_target", target.map(micros));
-        some("latency_window", target.map(|_| micros(options.latency_window)));
-        some("latency_percentile", target.map(|_| options.latency_percentile.to_string()));
+        some("latency_window", target.map(|_| micros(options.latency_window())));
+        some("latency_percentile", target.map(|_| options.latency_percentile().to_string()));
         let search = format!("{:?}", options.latency_search).to_lowercase();
         some("latency_search", target.map(|_| search));
         let join = |of: &Vec<u32>| of.iter().map(u32::to_string).collect::<Vec<_>>().join(",");
@@ -234,8 +234,8 @@ fn opening(options: &DeviceOptions, size: Option<Extent>) -> Opening {
 /// For reads and for writes.
 fn sizes(options: &DeviceOptions) -> Result<(Sizes, Sizes), Refusal> {
     let (text, split) = match &options.bssplit {
-        Some(split) => (split, true),
-        None => (&options.bs, false),
+        Some(split) => (split.as_str(), true),
+        None => (options.bs(), false),
     };
     let parse = |text: &str| match split {
         true => Sizes::parse(text),

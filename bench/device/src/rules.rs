@@ -14,10 +14,6 @@ const RATES: std::ops::RangeInclusive<f64> = 0.001..=1e7;
 /// Of a phase.
 const LEAST_TIME: Duration = Duration::from_millis(1);
 
-/// As the command line has them if it says nothing.
-const PERCENTILE: f64 = 99.0;
-const WINDOW: Duration = Duration::from_secs(5);
-
 /// Whether it is broken, and what to say then.
 type Rule = (bool, &'static str);
 
@@ -87,7 +83,7 @@ fn modes(options: &DeviceOptions) -> [Rule; 12] {
     let modes = [options.curve.is_some(), options.latency_target.is_some(), options.steady_state];
     let given = modes.iter().filter(|given| **given).count();
     let bounded = options.number_ios.is_some() || options.io_size.is_some();
-    let percentile = options.latency_percentile;
+    let percentile = options.latency_percentile();
     let searches = options.latency_search == Search::Rate;
     let to_files =
         [&options.output, &options.csv, &options.hgrm, &options.log].iter().any(|it| it.is_some());
@@ -101,7 +97,9 @@ fn modes(options: &DeviceOptions) -> [Rule; 12] {
         ),
         (
             options.latency_target.is_none()
-                && (searches || percentile != PERCENTILE || options.latency_window != WINDOW),
+                && (searches
+                    || options.latency_percentile.is_some()
+                    || options.latency_window.is_some()),
             "--latency_percentile, --latency_window and --latency_search go with --latency_target",
         ),
         (
@@ -136,7 +134,7 @@ fn modes(options: &DeviceOptions) -> [Rule; 12] {
         ),
         (
             options.latency_target.is_some_and(|target| target.is_zero())
-                || options.latency_window.is_zero(),
+                || options.latency_window().is_zero(),
             "--latency_target and --latency_window are more than 0",
         ),
         (
@@ -150,7 +148,7 @@ fn modes(options: &DeviceOptions) -> [Rule; 12] {
     ]
 }
 
-fn verify(options: &DeviceOptions) -> [Rule; 6] {
+fn verify(options: &DeviceOptions) -> [Rule; 7] {
     let verify = options.verify || options.verify_only;
     let modes = options.curve.is_some()
         || options.latency_target.is_some()
@@ -158,6 +156,9 @@ fn verify(options: &DeviceOptions) -> [Rule; 6] {
         || !options.against.is_empty();
     let data =
         options.zero_buffers || options.refill_buffers || options.buffer_compress_percentage > 0;
+    let part = options.size.is_some() || options.offset > 0 || options.bs.is_some();
+    let some = options.number_ios.is_some() || options.io_size.is_some();
+    let timed = options.runtime.is_some() || options.rate_iops.is_some();
     [
         (options.verify_state.is_some() && !verify, "--verify_state goes with --verify"),
         (
@@ -165,10 +166,15 @@ fn verify(options: &DeviceOptions) -> [Rule; 6] {
             "--verify goes with --rw write or randwrite; it reads back by itself",
         ),
         (options.verify_only && options.rw.writes(), "--verify_only does not write: --rw read"),
+        (
+            options.verify_only && (part || some || timed),
+            "--verify_only reads all that the state lists, in requests of its size: no --size, \
+             --offset, --bs, --number_ios, --io_size, --runtime or --rate_iops",
+        ),
         (verify && modes, "--verify is a run of its own: no --curve, --against and the like"),
         (verify && data, "--verify has data of its own: no --zero_buffers and the like"),
         (
-            verify && (options.bssplit.is_some() || options.bs.contains(',')),
+            verify && (options.bssplit.is_some() || options.bs().contains(',')),
             "--verify goes with one size of requests",
         ),
     ]
@@ -247,6 +253,9 @@ mod tests {
             ("--verify --rw randrw", "goes with --rw write"),
             ("--verify_only", "required"),
             ("--verify_only --verify_state f --rw write", "does not write"),
+            ("--verify_only --verify_state f --size 1m", "all that the state lists"),
+            ("--verify_only --verify_state f --bs 4k", "all that the state lists"),
+            ("--latency_percentile 99", "go with --latency_target"),
             ("--verify --rw write --steady_state --runtime 1", "run of its own"),
             ("--verify --rw write --zero_buffers", "data of its own"),
             ("--verify --rw write --bssplit 4k/50:8k/50", "one size"),

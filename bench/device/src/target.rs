@@ -5,7 +5,7 @@ use std::io::{self, Seek, SeekFrom};
 use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
-use dray_fs::use_of_device;
+use dray_fs::{use_of_device, use_of_file};
 use rustix::fs::{OFlags, major, minor};
 
 use crate::error::Refusal;
@@ -64,8 +64,9 @@ pub(crate) struct Target {
 }
 
 impl Target {
-    /// Opens `path`, or makes it. Writes to a device that somebody uses are refused, and so is one
-    /// that has partitions. Whatever `opening` says, nothing is read or written here.
+    /// Opens `path`, or makes it. Writes to a device that somebody uses are refused, also by way of
+    /// the file behind it, and so is one that has partitions. Whatever `opening` says, nothing is
+    /// read or written here.
     pub(crate) fn open(path: &Path, opening: Opening) -> Result<Self, Refusal> {
         let refused = |why: &str| Refusal::Target { path: path.into(), why: why.into() };
         let failed = |source: io::Error| Refusal::Open { path: path.into(), source };
@@ -83,8 +84,12 @@ impl Target {
         if opening.write && device && is_read_only(named.rdev()) {
             return Err(refused("is set read-only, and this workload writes"));
         }
-        let careful = opening.write && device && !opening.forced;
-        if careful && let Some(use_) = use_of_device(named.rdev()).map_err(failed)? {
+        let careful = opening.write && !opening.forced;
+        let use_ = || match device {
+            true => use_of_device(named.rdev()).map_err(failed),
+            false => Ok(use_of_file(&named)),
+        };
+        if careful && let Some(use_) = use_()? {
             return Err(refused(&format!(
                 "{use_}, and this workload writes: free it, or give --allow_mounted_write if its \
                  content may be lost"
@@ -93,7 +98,7 @@ impl Target {
         let mut flags = OFlags::empty();
         flags.set(OFlags::DIRECT, opening.direct);
         flags.set(OFlags::DSYNC, opening.durable);
-        flags.set(OFlags::EXCL, careful);
+        flags.set(OFlags::EXCL, careful && device);
         let open = |flags: OFlags| {
             let mut options = OpenOptions::new();
             options.read(true).write(opening.write).custom_flags(flags.bits() as i32).open(path)

@@ -11,7 +11,7 @@ use dray_io::World;
 use dray_node::{Machine, machine_of, unit_of};
 
 use crate::exit::Failure;
-use dray_node::config::{ArchiveConfig, Config, Hash};
+use dray_node::config::{ArchiveConfig, Config, ConfigError, Hash};
 
 /// A machine and the figures of a run on it.
 pub(crate) struct Session {
@@ -44,9 +44,15 @@ impl Stopwatch {
 
 /// Reads the configuration that the command line names.
 pub(crate) fn load(config: Option<&Path>) -> Result<Config, Failure> {
-    Config::load(config).map_err(|error| Failure {
-        advice: Some("make one with `dray init`, or name it with --config"),
-        ..Failure::configuration(error)
+    Config::load(config).map_err(|error| {
+        let advice = match &error {
+            ConfigError::Read { .. } => "make one with `dray init`, or name it with --config",
+            ConfigError::Profile { .. } => {
+                "measure one with `dray tune probe`, or take it out of [tuning]"
+            }
+            _ => "mend it, or name another with --config",
+        };
+        Failure { advice: Some(advice), ..Failure::configuration(error) }
     })
 }
 

@@ -33,4 +33,4 @@ pub use handle::KernelHandle;
 pub use metadata::{Attributes, Node, Shortfall};
 pub use process::{peak_resident_bytes, process_cpu, raise_open_files, run_in_real_time};
 pub use queue::queue_limits;
-pub use use_of_device::use_of_device;
+pub use use_of_device::{use_of_device, use_of_file};

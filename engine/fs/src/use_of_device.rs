@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::io;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{major, minor};
@@ -15,12 +16,8 @@ pub fn use_of_device(device: u64) -> io::Result<Option<String>> {
     if let Some(mount) = fields.find_map(|mut it| (it.nth(2) == Some(&number)).then(|| it.nth(1))) {
         return Ok(Some(format!("is mounted at {}", mount.unwrap_or("?"))));
     }
-    for swap in fs::read_to_string("/proc/swaps").unwrap_or_default().lines().skip(1) {
-        let path = swap.split_whitespace().next().unwrap_or_default();
-        let is_it = |meta: fs::Metadata| std::os::unix::fs::MetadataExt::rdev(&meta) == device;
-        if fs::metadata(path).is_ok_and(is_it) {
-            return Ok(Some("is swapped to".into()));
-        }
+    if swaps().any(|path| fs::metadata(path).is_ok_and(|it| it.rdev() == device)) {
+        return Ok(Some("is swapped to".into()));
     }
     let folder = fs::canonicalize(PathBuf::from("/sys/dev/block").join(number))?;
     if let Some(holder) = names(&folder.join("holders")).first() {
@@ -29,6 +26,29 @@ pub fn use_of_device(device: u64) -> io::Result<Option<String>> {
     let is_partition = |name: &&String| folder.join(name).join("partition").exists();
     let partition = names(&folder).iter().find(is_partition).cloned();
     Ok(partition.map(|name| format!("has partitions ({name})")))
+}
+
+/// Who uses a file as a device, if anybody does: words that follow its name, such as `backs loop0`
+/// or `is swapped to`.
+pub fn use_of_file(file: &fs::Metadata) -> Option<String> {
+    let is_it = |path: &Path| {
+        fs::metadata(path).is_ok_and(|it| (it.dev(), it.ino()) == (file.dev(), file.ino()))
+    };
+    let loops = names(Path::new("/sys/block"));
+    let backed = loops.into_iter().filter(|name| name.starts_with("loop")).find(|name| {
+        let backing = format!("/sys/block/{name}/loop/backing_file");
+        // Followed by a word if it was removed, when nothing is found under it.
+        fs::read_to_string(backing).is_ok_and(|path| is_it(Path::new(path.trim_end_matches('\n'))))
+    });
+    let swapped = || swaps().any(|path| is_it(&path)).then(|| "is swapped to".to_owned());
+    backed.map(|name| format!("backs {name}")).or_else(swapped)
+}
+
+/// Devices and files that are swapped to.
+fn swaps() -> impl Iterator<Item = PathBuf> {
+    let text = fs::read_to_string("/proc/swaps").unwrap_or_default();
+    let paths = text.lines().skip(1).filter_map(|line| line.split_whitespace().next());
+    paths.map(PathBuf::from).collect::<Vec<_>>().into_iter()
 }
 
 fn names(folder: &Path) -> Vec<String> {

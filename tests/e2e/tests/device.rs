@@ -121,6 +121,9 @@ fn a_device_in_use_is_not_written_to() {
     device(target, "--rw write --number_ios 1 --dry-run").expect(2).says("is mounted at");
     device(target, "--rw write --dry-run --allow_mounted_write").expect(0);
     device(target, "--rw randread --number_ios 100").expect(0);
+    let backing = place.path().join("lun");
+    device(&backing, "--rw write --number_ios 1").expect(2).says("backs loop");
+    device(&backing, "--rw randread --number_ios 100").expect(0);
     let file = mount.path.join("file");
     fs::write(&file, b"untouched").unwrap();
     assert_eq!(fs::read(&file).unwrap(), b"untouched");

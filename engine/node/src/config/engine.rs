@@ -1,6 +1,7 @@
 //! How the engine uses this machine: `[engine]`, and the profile behind it.
 
 use dray_io::limits::{ARENA_MOST, HANDS_MOST, SLOT_BYTES, SLOTS, SLOTS_MOST, SUM_BLOCK};
+use dray_wire::limits::CORES_MAX;
 use serde::{Deserialize, Serialize};
 
 use super::ConfigError;
@@ -92,6 +93,9 @@ impl Engine {
         let invalid = |why: String| Err(ConfigError::Invalid(why));
         if !u64::from(self.io_bytes).is_multiple_of(SUM_BLOCK) {
             return invalid(format!("engine.io_bytes is not a multiple of {SUM_BLOCK}"));
+        }
+        if self.cores > CORES_MAX {
+            return invalid(format!("engine.cores is {}: at most {CORES_MAX}", self.cores));
         }
         if self.slots > SLOTS_MOST {
             return invalid(format!("engine.slots is {}: at most {SLOTS_MOST}", self.slots));

@@ -204,6 +204,8 @@ impl ArchiveConfig {
 pub enum ConfigError {
     #[error("cannot read the configuration {}: {cause}", path.display())]
     Read { path: PathBuf, cause: std::io::Error },
+    #[error("cannot read the profile {}: {cause}", path.display())]
+    Profile { path: PathBuf, cause: std::io::Error },
     #[error("the configuration {} is wrong: {why}", path.display())]
     Wrong { path: PathBuf, why: String },
     #[error("cannot write {}: {cause}", path.display())]

@@ -80,7 +80,7 @@ pub struct Random {
 impl Profile {
     pub fn load(path: &Path) -> Result<Self, ConfigError> {
         let text = std::fs::read_to_string(path)
-            .map_err(|cause| ConfigError::Read { path: path.to_owned(), cause })?;
+            .map_err(|cause| ConfigError::Profile { path: path.to_owned(), cause })?;
         let wrong = |why: String| ConfigError::Wrong { path: path.to_owned(), why };
         let profile: Self = toml::from_str(&text).map_err(|why| wrong(why.to_string()))?;
         let engine = super::Engine::default().over(&profile.engine);
