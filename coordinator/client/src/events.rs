@@ -64,7 +64,12 @@ impl Client {
 
     /// An outstanding event of one's own: what rights are held under.
     pub async fn create_token(&self, session: SessionId) -> Result<Token> {
-        let ask = CreateUserEvent { session, data: Bytes::default() };
+        self.create_token_with(session, Bytes::default()).await
+    }
+
+    /// The same, with data by which it is known again.
+    pub async fn create_token_with(&self, session: SessionId, data: Data) -> Result<Token> {
+        let ask = CreateUserEvent { session, data };
         Ok(reply_of!(self.ask(ask).await?, TokenIs)?.token)
     }
 

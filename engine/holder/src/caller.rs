@@ -1,9 +1,8 @@
 //! What a program is about to do to a file, as its system call tells: `proc_pid_syscall(5)`.
 
 use std::fs;
-use std::os::unix::fs::FileExt;
 
-use crate::programs::wants_all;
+use crate::programs::{comm, wants_all};
 
 /// What an access needs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -26,32 +25,19 @@ const O_TRUNC: u64 = libc::O_TRUNC.cast_unsigned() as u64;
 const READS: [i64; 5] =
     [libc::SYS_read, libc::SYS_pread64, libc::SYS_readv, libc::SYS_preadv, libc::SYS_preadv2];
 
-/// What the thread does that waits for an answer; none while it only goes about to wait. `opens` if
-/// it was asked about as it opens the file, and not its data: that may be read while another file
-/// is opened, as by an overlay.
+/// What the thread does that waits for an answer; none while it only goes about to wait, or if we
+/// may not look. `opens` if it was asked about as it opens the file, and not its data: that may be
+/// read while another file is opened, as by an overlay.
 pub fn doing(thread: i32, opens: bool) -> Option<Doing> {
-    let text = fs::read_to_string(format!("/proc/{thread}/syscall"));
-    let call = match text {
+    let call = match fs::read_to_string(format!("/proc/{thread}/syscall")) {
         Ok(text) => Call::parse(&text)?,
+        Err(error) if error.kind() == std::io::ErrorKind::PermissionDenied => return None,
+        // It is not there any more.
         Err(_) => return Some(Doing::Else),
     };
-    let doing = match call.flags(|address| word_of(thread, address)) {
-        Some(flags) if flags & O_TRUNC != 0 => Doing::Cutting(0),
-        Some(_) if opens => Doing::Opening,
-        Some(_) => Doing::Else,
-        None => call.doing(opens),
-    };
+    let doing = call.doing(opens, || comm(thread).starts_with("iou-wrk"));
     let partly = matches!(doing, Doing::Reading | Doing::Opening);
     Some(if partly && wants_all(thread) { Doing::Else } else { doing })
-}
-
-/// A word of a thread's memory.
-fn word_of(thread: i32, address: u64) -> Option<u64> {
-    let mut word = [0; 8];
-    let memory = fs::File::open(format!("/proc/{thread}/mem")).ok()?;
-    memory.read_exact_at(&mut word, address).ok()?;
-    // Linux on x86 and ARM: little-endian, like all that this project writes.
-    Some(u64::from_le_bytes(word))
 }
 
 /// A system call: its number, and its arguments as far as they are told.
@@ -80,27 +66,41 @@ impl Call {
         self.arguments.get(index).copied()
     }
 
-    /// With which flags it opens; none if it does not, or if that cannot be told. `word` is one of
-    /// the caller's memory.
-    fn flags(&self, word: impl Fn(u64) -> Option<u64>) -> Option<u64> {
-        match self.number? {
+    /// `is_of_ring` tells of a thread of the kernel whether it works for an io_uring.
+    fn doing(&self, opens: bool, is_of_ring: impl Fn() -> bool) -> Doing {
+        let Some(number) = self.number else { return Doing::Else };
+        if self.is_of_kernel() {
+            // nfsd leaves a file as it is when it opens it.
+            return if opens && !is_of_ring() { Doing::Opening } else { Doing::Else };
+        }
+        let flags = match number {
             libc::SYS_open => self.argument(1),
             libc::SYS_openat | libc::SYS_open_by_handle_at => self.argument(2),
-            libc::SYS_creat => Some(O_TRUNC),
-            // The first field of `open_how`.
-            libc::SYS_openat2 => word(self.argument(2)?),
+            // Those of `openat2` are in the caller's memory, which may keep whoever reads it.
+            libc::SYS_creat | libc::SYS_openat2 => Some(O_TRUNC),
             _ => None,
-        }
-    }
-
-    fn doing(&self, opens: bool) -> Doing {
-        match self.number {
-            Some(number) if READS.contains(&number) && !opens => Doing::Reading,
-            Some(libc::SYS_truncate | libc::SYS_ftruncate) => {
+        };
+        match number {
+            _ if flags.is_some_and(|flags| flags & O_TRUNC != 0) => Doing::Cutting(0),
+            _ if flags.is_some() => {
+                if opens {
+                    Doing::Opening
+                } else {
+                    Doing::Else
+                }
+            }
+            number if READS.contains(&number) && !opens => Doing::Reading,
+            libc::SYS_truncate | libc::SYS_ftruncate => {
                 self.argument(1).map_or(Doing::Else, Doing::Cutting)
             }
             _ => Doing::Else,
         }
+    }
+
+    /// Its last two words are stack pointer and program counter, which a thread of the kernel does
+    /// not have; what it shows for a call is 0, or that of whoever made it.
+    fn is_of_kernel(&self) -> bool {
+        self.arguments.ends_with(&[0, 0])
     }
 }
 
@@ -108,43 +108,42 @@ impl Call {
 mod tests {
     use super::*;
 
-    const WHERE: &str = "0x0 0x0 0x0 0x7ffd 0x7f12\n";
-
-    fn call(number: i64) -> Call {
-        Call::parse(&format!("{number} 0x3 0x1000 0x10 {WHERE}")).unwrap()
+    fn call(number: i64, flags: u64) -> Call {
+        let text = format!("{number} 0x3 0x1000 {flags:#x} 0x0 0x0 0x0 0x7ffd 0x7f12\n");
+        Call::parse(&text).unwrap()
     }
 
     #[test]
-    fn calls_are_told_apart() {
-        assert_eq!(call(libc::SYS_pread64).doing(false), Doing::Reading);
-        assert_eq!(call(libc::SYS_preadv).doing(true), Doing::Else);
-        assert_eq!(call(libc::SYS_ftruncate).doing(false), Doing::Cutting(0x1000));
-        assert_eq!(call(libc::SYS_pwrite64).doing(false), Doing::Else);
-        assert_eq!(Call::parse("-1 0x7ffd 0x7f12\n").unwrap().doing(false), Doing::Else);
-        assert_eq!(Call::parse("").unwrap().doing(false), Doing::Else);
-        assert!(Call::parse("running\n").is_none());
+    fn accesses_are_told_apart() {
+        let does = |number| call(number, 0x10).doing(false, || false);
+        assert_eq!(does(libc::SYS_pread64), Doing::Reading);
+        assert_eq!(does(libc::SYS_ftruncate), Doing::Cutting(0x1000));
+        assert_eq!(does(libc::SYS_pwrite64), Doing::Else);
+        assert_eq!(does(libc::SYS_openat), Doing::Else);
+        let parsed = |text| Call::parse(text).map(|call| call.doing(false, || false));
+        assert_eq!(parsed("-1 0x7ffd 0x7f12\n"), Some(Doing::Else));
+        assert_eq!(parsed(""), Some(Doing::Else));
+        assert_eq!(parsed("running\n"), None);
         assert_eq!(doing(0, true), Some(Doing::Else));
     }
 
     #[test]
-    fn flags_of_openings_are_found() {
-        let opens = |flags: u64| {
-            let text = format!("257 0xffffff9c 0x7ffd {flags:#x} 0x1b6 {WHERE}");
-            Call::parse(&text).unwrap().flags(|_| None)
-        };
-        assert_eq!((opens(0x241), opens(0)), (Some(0x241), Some(0)));
-        assert_eq!(call(libc::SYS_open).flags(|_| None), Some(0x1000));
-        assert_eq!(call(libc::SYS_creat).flags(|_| None), Some(O_TRUNC));
-        assert_eq!(call(libc::SYS_openat2).flags(|address| Some(address + 1)), Some(0x11));
-        assert_eq!(call(libc::SYS_openat2).flags(|_| None), None);
-        assert_eq!(call(libc::SYS_read).flags(|_| None), None);
+    fn openings_are_told_apart() {
+        let does = |number, flags| call(number, flags).doing(true, || false);
+        assert_eq!(does(libc::SYS_openat, 0x241), Doing::Cutting(0));
+        assert_eq!(does(libc::SYS_openat, 0), Doing::Opening);
+        assert_eq!(does(libc::SYS_open, 0x241), Doing::Opening);
+        assert_eq!(does(libc::SYS_creat, 0), Doing::Cutting(0));
+        assert_eq!(does(libc::SYS_openat2, 0), Doing::Cutting(0));
+        // As `openat` is on i386.
+        assert_eq!(does(libc::SYS_preadv, 0), Doing::Else);
     }
 
     #[test]
-    fn memory_of_a_thread_is_read() {
-        let word = 0x1234_5678_u64;
-        let own = i32::try_from(std::process::id()).unwrap();
-        assert_eq!(word_of(own, std::ptr::from_ref(&word).addr() as u64), Some(word));
-        assert_eq!(word_of(own, 0), None);
+    fn a_thread_of_the_kernel_shows_nothing() {
+        let call = || Call::parse("0 0x0 0x0 0x0 0x0 0x0 0x0 0x0 0x0\n").unwrap();
+        assert_eq!(call().doing(false, || false), Doing::Else);
+        assert_eq!(call().doing(true, || false), Doing::Opening);
+        assert_eq!(call().doing(true, || true), Doing::Else);
     }
 }

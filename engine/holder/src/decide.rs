@@ -8,6 +8,7 @@ use dray_fs::watch::Access;
 use dray_io::Range;
 use dray_mover::{Attribute, Kept};
 use rustix::io::Errno;
+use rustix::param::page_size;
 
 /// The state attribute of a file whose owner cannot change it.
 const ATTRIBUTE: &str = "trusted.dray";
@@ -20,6 +21,9 @@ pub(crate) enum Verdict {
     Resident,
     /// What is accessed is there.
     Present,
+    /// It is, but a write may make the file longer, or a cut shorter: of that the kernel says no
+    /// more than the page in which the new end lies.
+    PresentToRead,
     /// Somebody has to see to it first.
     Away,
 }
@@ -50,6 +54,9 @@ pub(crate) fn decide(access: &Access) -> io::Result<Verdict> {
     }
     let wanted = access.range.unwrap_or(Range::new(0, size));
     let Some(wanted) = wanted.intersect(Range::new(0, size)) else { return Ok(Verdict::Away) };
-    let there = attribute.present.contains(wanted);
-    Ok(if there { Verdict::Present } else { Verdict::Away })
+    if !attribute.present.contains(wanted) {
+        return Ok(Verdict::Away);
+    }
+    let inside = access.range.is_some_and(|it| it.end <= size && it.len() > page_size() as u64);
+    Ok(if inside { Verdict::Present } else { Verdict::PresentToRead })
 }

@@ -37,6 +37,8 @@ pub struct Keeper {
     pending: Pending,
     answers: Answers,
     connections: BTreeMap<u64, OwnedFd>,
+    /// The processes at their other ends.
+    processes: BTreeMap<u64, i32>,
     last_connection: u64,
     /// Who sees to accesses.
     serving: Option<u64>,
@@ -86,6 +88,7 @@ impl Keeper {
             pending: Pending::default(),
             answers: Answers::new(),
             connections: BTreeMap::new(),
+            processes: BTreeMap::new(),
             last_connection: 0,
             serving: None,
             instance: instance(),
@@ -182,10 +185,12 @@ impl Keeper {
         while self.connections.len() < CONNECTIONS {
             let Ok(fd) = accept_with(&self.listener, FLAGS) else { return };
             let own = rustix::process::geteuid();
-            let peer = socket_peercred(&fd);
-            if peer.is_ok_and(|peer| peer.uid.is_root() || peer.uid == own) {
+            let Ok(peer) = socket_peercred(&fd) else { continue };
+            if peer.uid.is_root() || peer.uid == own {
                 self.last_connection += 1;
                 self.connections.insert(self.last_connection, fd);
+                self.processes.insert(self.last_connection, peer.pid.as_raw_nonzero().get());
+                self.readers.connected(self.processes.values().copied().collect());
             }
         }
     }
@@ -202,6 +207,8 @@ impl Keeper {
                         tracing::warn!(%error, "a connection is closed");
                     }
                     self.connections.remove(&key);
+                    self.processes.remove(&key);
+                    self.readers.connected(self.processes.values().copied().collect());
                     if self.serving == Some(key) {
                         self.serving = None;
                         tracing::warn!(waiting = self.pending.len(), "nobody serves accesses");

@@ -29,6 +29,14 @@ pub fn prepare() {
         let _ = dray_fs::raise_open_files();
     }
     let _ = std::fs::write("/proc/self/oom_score_adj", "-1000");
+    if let Err(error) = std::fs::read_to_string("/proc/1/syscall")
+        && error.kind() == std::io::ErrorKind::PermissionDenied
+    {
+        tracing::error!(
+            "it cannot be told what programs do (CAP_SYS_PTRACE): whoever opens a released file \
+             waits for drayd"
+        );
+    }
     // Each answer may wake thousands; the next one is not to wait for all of them. Against so many
     // no niceness helps: each counts for a thread.
     if let Err(error) = dray_fs::run_in_real_time() {

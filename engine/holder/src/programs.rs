@@ -12,6 +12,11 @@ const KNOWN: [&str; 13] = [
 
 /// Whether the program of this thread has to find all of a file when it has opened it.
 pub(crate) fn wants_all(thread: i32) -> bool {
+    KNOWN.contains(&comm(thread).as_str())
+}
+
+/// The name of a thread; empty if it is not there any more.
+pub(crate) fn comm(thread: i32) -> String {
     let name = fs::read_to_string(format!("/proc/{thread}/comm")).unwrap_or_default();
-    KNOWN.contains(&name.trim_end())
+    name.trim_end().to_owned()
 }

@@ -7,15 +7,16 @@
 use std::collections::BTreeSet;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
+use std::time::Duration;
 
 use dray_fs::watch::{Access, Group};
 use rustix::event::{EventfdFlags, PollFd, PollFlags, eventfd, poll};
 use rustix::io::Errno;
-use rustix::param::page_size;
 use rustix::time::{
     Itimerspec, TimerfdClockId, TimerfdFlags, TimerfdTimerFlags, Timespec, timerfd_create,
     timerfd_settime,
@@ -45,17 +46,28 @@ pub(crate) struct Readers {
 struct Shared {
     /// Threads that are let through: they access so that silent descriptors are made.
     touchers: BTreeSet<i32>,
+    /// Processes that are connected.
+    ours: Mutex<Vec<i32>>,
     /// So many wait that answers are held back.
     crowded: AtomicBool,
     tell: Sender<(usize, Seen)>,
     bell: OwnedFd,
 }
 
+impl Shared {
+    /// Whether a thread is of a process that is connected.
+    fn is_ours(&self, thread: i32) -> bool {
+        let ours = self.ours.lock().unwrap_or_else(PoisonError::into_inner);
+        ours.iter().any(|own| Path::new(&format!("/proc/{own}/task/{thread}")).exists())
+    }
+}
+
 impl Readers {
     pub(crate) fn new(touchers: BTreeSet<i32>) -> io::Result<Self> {
         let bell = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?;
         let (tell, seen) = channel();
-        let shared = Shared { touchers, crowded: AtomicBool::new(false), tell, bell };
+        let (ours, crowded) = (Mutex::default(), AtomicBool::new(false));
+        let shared = Shared { touchers, ours, crowded, tell, bell };
         Ok(Self { shared: Arc::new(shared), seen })
     }
 
@@ -74,6 +86,11 @@ impl Readers {
         watch.enlist()?;
         thread::Builder::new().name("reader".to_owned()).spawn(move || watch.serve())?;
         Ok(())
+    }
+
+    /// These processes are connected, each as often as it is listed.
+    pub(crate) fn connected(&self, processes: Vec<i32>) {
+        *self.shared.ours.lock().unwrap_or_else(PoisonError::into_inner) = processes;
     }
 
     pub(crate) fn crowded(&self, is: bool) {
@@ -116,11 +133,21 @@ pub(crate) fn read(group: &Group, accesses: &mut Vec<Access>) {
     }
 }
 
-/// Whether this may be about to cut its file: then what is beyond has to be seen to first. Of a cut
-/// the kernel says no more than the page in which the new end lies.
-fn may_cut(access: &Access) -> bool {
-    access.range.is_none_or(|range| range.len() <= page_size() as u64)
-        && matches!(doing(access.thread, access.opens), None | Some(Doing::Cutting(_)))
+/// Looks at a thread at most, and the time between two looks: it is asked about just before it goes
+/// to sleep.
+const LOOKS: u32 = 4;
+const LOOK: Duration = Duration::from_micros(50);
+
+/// What the thread does that accesses; if it cannot be told, whoever serves finds out.
+fn seen_doing(access: &Access) -> Option<Doing> {
+    for _ in 1..LOOKS {
+        let found = doing(access.thread, access.opens);
+        if found.is_some() {
+            return found;
+        }
+        thread::sleep(LOOK);
+    }
+    doing(access.thread, access.opens)
 }
 
 impl Watch {
@@ -220,14 +247,19 @@ impl Watch {
                 let _ = self.group.ignore(&access.file);
                 self.answer(access, Ok(()));
             }
-            Ok(Verdict::Present) if !may_cut(&access) => self.answer(access, Ok(())),
-            // If it cannot be told yet, whoever serves finds out.
-            Ok(Verdict::Away)
-                if access.opens && doing(access.thread, true) == Some(Doing::Opening) =>
+            Ok(Verdict::Present) => self.answer(access, Ok(())),
+            Ok(Verdict::PresentToRead) if seen_doing(&access) == Some(Doing::Reading) => {
+                self.answer(access, Ok(()));
+            }
+            // Whoever serves opens files, too, and would wait for himself.
+            Ok(Verdict::Away | Verdict::PresentToRead)
+                if access.opens
+                    && (self.shared.is_ours(access.thread)
+                        || seen_doing(&access) == Some(Doing::Opening)) =>
             {
                 self.answer(access, Ok(()));
             }
-            Ok(Verdict::Present | Verdict::Away) => self.tell(Seen::Away(access)),
+            Ok(Verdict::Away | Verdict::PresentToRead) => self.tell(Seen::Away(access)),
             Err(error) => {
                 tracing::error!(%error, "the state of an accessed file cannot be read");
                 self.answer(access, Err(Errno::IO));

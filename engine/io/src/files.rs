@@ -119,7 +119,7 @@ pub trait Files: Sync {
     /// `WouldBlock` if the lease has ended or a newcomer waits for its end.
     fn has_lease(&self, file: &Self::File) -> io::Result<()>;
     fn unlease(&self, file: &Self::File) -> io::Result<()>;
-    /// After [`unlease`](Self::unlease), if a newcomer waited: gives him a moment to do what he
+    /// After [`unlease`](Self::unlease): gives a newcomer, if there is one, a moment to do what he
     /// came for, which may be to cut the file by its name. Nothing else is done to it meanwhile.
     fn let_through(&self, _file: &Self::File) {}
     /// Whether somebody has the file open for writing, or mapped so. False where that cannot be

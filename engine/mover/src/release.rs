@@ -179,12 +179,9 @@ fn release_file<F: Files>(
     }
     let modified = if attribute.moving { record.modified } else { stat.modified };
     punch(files, &file, path, (&stat, from), &attribute, modified, run)?;
-    let waited_for = files.has_lease(&file).is_err();
     files.unlease(&file).map_err(|cause| in_use(cause, path))?;
     // As long as this file is ours nothing comes back to it, which would meet the cutting.
-    if waited_for {
-        files.let_through(&file);
-    }
+    files.let_through(&file);
     Ok(Some(stat.allocated))
 }
 

@@ -80,10 +80,12 @@ async fn run(client: Client, pushed: Pushed, places: &Places) -> dray_client::Re
         }
     }
     let (sender, asked) = mpsc::unbounded_channel();
+    let turns = still::turns();
     for (name, file_systems) in by_name {
         let session = open(&client, name, &file_systems).await?;
         let what = (name.to_owned(), file_systems);
-        tokio::spawn(fetch(client.clone(), session, what, places.clone(), sender.clone()));
+        let (asked, turns) = (sender.clone(), Arc::clone(&turns));
+        tokio::spawn(fetch(client.clone(), session, what, places.clone(), asked, turns));
     }
     respond(client, pushed, asked).await
 }
@@ -144,8 +146,9 @@ async fn fetch(
     (name, file_systems): (String, Vec<[u8; 16]>),
     places: Places,
     asked: mpsc::UnboundedSender<(RequestId, Waiting)>,
+    turns: still::Turns,
 ) {
-    let (mut ahead, mut stills) = (Ahead::default(), Stills::default());
+    let (mut ahead, mut stills) = (Ahead::default(), Stills::new(turns));
     still::give_back_left(&client, session).await;
     loop {
         let events = match client.events(session, EVENTS, WAIT).await {

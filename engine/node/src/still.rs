@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use dray_client::Client;
 use dray_wire::messages::Event;
-use dray_wire::{EventType, Right, SessionId, Token};
+use dray_wire::{Bytes, EventType, Reason, Right, SessionId, Token};
 use tokio::sync::{Semaphore, oneshot};
 
 /// How long a right is kept at most: longer than a source watches the program.
@@ -14,6 +14,8 @@ const KEPT: Duration = Duration::from_secs(15);
 /// How long what a service before this one has kept is kept on: whoever was let go then has been on
 /// his way since, while another daemon came to serve.
 const KEPT_ON: Duration = Duration::from_secs(1);
+/// Data of the tokens that such rights are held under, by which a later service knows them.
+const MARK: &[u8] = b"dray: kept still";
 /// Rights waited for at once: each takes a credit until it is there, and some are for others.
 const AT_ONCE: usize = dray_wire::limits::CREDITS as usize / 2;
 
@@ -26,16 +28,21 @@ pub(crate) fn is_asked(event: &Event) -> bool {
 pub(crate) struct Stills {
     /// How to end it, by the token of the event.
     ends: HashMap<Token, oneshot::Sender<()>>,
-    may_ask: Arc<Semaphore>,
+    turns: Turns,
 }
 
-impl Default for Stills {
-    fn default() -> Self {
-        Self { ends: HashMap::new(), may_ask: Arc::new(Semaphore::new(AT_ONCE)) }
-    }
+/// Turns to ask for a right, of all that share a connection.
+pub(crate) type Turns = Arc<Semaphore>;
+
+pub(crate) fn turns() -> Turns {
+    Arc::new(Semaphore::new(AT_ONCE))
 }
 
 impl Stills {
+    pub(crate) fn new(turns: Turns) -> Self {
+        Self { ends: HashMap::new(), turns }
+    }
+
     /// Serves an event that asks for it, or tells that it is over. False if it is another one.
     //= docs/wire.md#w-44
     pub(crate) fn serve(&mut self, client: &Client, session: SessionId, event: &Event) -> bool {
@@ -54,8 +61,8 @@ impl Stills {
         let (end, ended) = oneshot::channel();
         self.ends.insert(event.token, end);
         let (client, event) = (client.clone(), event.clone());
-        let may_ask = Arc::clone(&self.may_ask);
-        tokio::spawn(async move { hold(&client, session, &event, &may_ask, ended).await });
+        let turns = Arc::clone(&self.turns);
+        tokio::spawn(async move { hold(&client, session, &event, &turns, ended).await });
         true
     }
 }
@@ -64,12 +71,13 @@ async fn hold(
     client: &Client,
     session: SessionId,
     event: &Event,
-    may_ask: &Semaphore,
+    turns: &Semaphore,
     ended: oneshot::Receiver<()>,
 ) {
     let asked = async {
-        let _turn = may_ask.acquire().await;
-        let own = client.create_token(session).await?;
+        let _turn = turns.acquire().await;
+        let mark = Bytes::new(MARK.to_vec()).expect("a few bytes");
+        let own = client.create_token_with(session, mark).await?;
         let right = client.request_right(session, own, event.handle, Right::EXCL).await;
         if right.is_err() {
             client.respond(session, own, Ok(())).await?;
@@ -95,13 +103,16 @@ async fn hold(
 /// Has given back what a service before this one holds, when whoever was let go has cut his file.
 /// Called before the first event is served.
 pub(crate) async fn give_back_left(client: &Client, session: SessionId) {
-    let mut own = Vec::new();
-    for token in client.tokens(session).await.unwrap_or_default() {
-        let event = client.find_event(session, token).await;
-        if event.is_ok_and(|event| event.event == EventType::USER) {
-            own.push(token);
+    let own = loop {
+        match left(client, session).await {
+            Ok(own) => break own,
+            Err(dray_client::Error::Closed) => return,
+            Err(error) => {
+                tracing::warn!(%session, %error, "cannot tell which rights are left");
+                tokio::time::sleep(KEPT_ON).await;
+            }
         }
-    }
+    };
     let client = client.clone();
     tokio::spawn(async move {
         tokio::time::sleep(KEPT_ON).await;
@@ -109,6 +120,21 @@ pub(crate) async fn give_back_left(client: &Client, session: SessionId) {
             give_back(&client, session, token).await;
         }
     });
+}
+
+async fn left(client: &Client, session: SessionId) -> dray_client::Result<Vec<Token>> {
+    let mut own = Vec::new();
+    for token in client.tokens(session).await? {
+        let event = match client.find_event(session, token).await {
+            // It has been answered since.
+            Err(error) if error.reason() == Some(Reason::NO_TOKEN) => continue,
+            event => event?,
+        };
+        if event.event == EventType::USER && event.data.as_slice() == MARK {
+            own.push(token);
+        }
+    }
+    Ok(own)
 }
 
 async fn give_back(client: &Client, session: SessionId, own: Token) {

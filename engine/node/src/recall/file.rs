@@ -128,10 +128,14 @@ fn forget(files: &LinuxFiles, file: &LinuxFile) -> Result<(), Errno> {
     })
 }
 
-/// Somebody was let go to cut this file to nothing, and nobody moves it yet.
-pub(crate) fn was_cut(files: &LinuxFiles, file: &LinuxFile) {
-    if let Ok((Stat { size: 0, .. }, Seen::As(Standing::Overwritten(_)))) = seen(files, file) {
+/// Sees to a file that nobody moves, if it was cut to nothing; whether it is seen to.
+pub(crate) fn was_cut(files: &LinuxFiles, file: &LinuxFile) -> bool {
+    match seen(files, file) {
         // If it stays, the next access sees to it.
-        let _ = forget(files, file);
+        Ok((Stat { size: 0, .. }, Seen::As(Standing::Overwritten(_)))) => {
+            forget(files, file).is_ok()
+        }
+        Ok((Stat { size: 0, .. }, Seen::As(Standing::Resident))) => true,
+        _ => false,
     }
 }

@@ -1,6 +1,7 @@
 //! Accesses by file, and the events that they become.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use dray_client::{Client, Options};
@@ -10,7 +11,7 @@ use dray_io::Handle;
 use dray_wire::messages::{RaiseEvent, SOURCE_TOKEN};
 use dray_wire::{Bytes, EventType, Token};
 use rustix::io::Errno;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{Semaphore, mpsc, watch};
 use tokio::task::JoinSet;
 
 use super::file::{Data, Need, need, was_cut};
@@ -45,6 +46,8 @@ struct Source {
     stills: Stills,
     /// Events that ask for files not to be moved.
     asking: JoinSet<(Handle, Result<(), Errno>)>,
+    /// Turns of those: they may take long, and others need the connection, too.
+    turns: Arc<Semaphore>,
     /// Programs that were let go to cut such files, which stay open.
     cutting: JoinSet<(Handle, LinuxFile)>,
     clients: watch::Receiver<Option<Client>>,
@@ -67,6 +70,7 @@ pub(crate) async fn serve(
         raising: JoinSet::new(),
         stills: Stills::default(),
         asking: JoinSet::new(),
+        turns: Arc::new(Semaphore::new(dray_wire::limits::CREDITS as usize / 2)),
         cutting: JoinSet::new(),
         clients,
         last_token: first_token(),
@@ -182,8 +186,11 @@ impl Source {
         if self.stills.wait(handle, waiting, token) {
             let (event, handle_there) = (EventType::TRUNCATE, to_wire(handle));
             let event = RaiseEvent { event, token, handle: handle_there, ..RaiseEvent::default() };
-            let clients = self.clients.clone();
-            self.asking.spawn(async move { (handle, raise(event, clients).await) });
+            let (clients, turns) = (self.clients.clone(), Arc::clone(&self.turns));
+            self.asking.spawn(async move {
+                let _turn = turns.acquire().await;
+                (handle, raise(event, clients).await)
+            });
         }
     }
 
@@ -191,7 +198,12 @@ impl Source {
     fn asked(&mut self, handle: Handle, answer: Result<(), Errno>) {
         if let Err(errno) = answer {
             let (first, then) = self.stills.refused(handle);
-            first.into_iter().for_each(|one| one.ends(Err(errno)));
+            for one in first {
+                // Whoever serves may not know what was asked for: nothing can come back to a file
+                // that is empty.
+                let empty = errno == Errno::IO && was_cut(&self.files, &one.file);
+                one.ends(if empty { Ok(()) } else { Err(errno) });
+            }
             then.into_iter().for_each(|one| self.look(one));
             return;
         }

@@ -264,6 +264,24 @@ fn a_file_is_cut_in_a_range_that_is_there() {
     }
 }
 
+/// A write at the end begins in the last page, which may be there.
+#[test]
+fn a_file_grows_where_its_end_is_there() {
+    let test = "a_file_grows_where_its_end_is_there";
+    let Some(mut scene) = Scene::new(test, "ext4") else { return };
+    follow(&mut scene, "range");
+    let (path, size) = (scene.file("large"), 24 * MIB + 100);
+    write_file(&path, 1, size);
+    scene.put_away();
+    let file = fs::File::options().read(true).write(true).open(&path).unwrap();
+    let mut got = [0; 1000];
+    file.read_exact_at(&mut got, size - 1000).unwrap();
+    assert_eq!(scene.word(&path), "partial");
+    file.write_all_at(&[7; 20_000], size).unwrap();
+    drop(file);
+    assert!(fs::read(&path).unwrap() == [&content(1, size)[..], &[7; 20_000]].concat());
+}
+
 #[test]
 fn the_rest_follows_as_configured() {
     let test = "the_rest_follows_as_configured";
