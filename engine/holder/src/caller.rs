@@ -81,15 +81,12 @@ impl Call {
             _ => None,
         };
         match number {
-            _ if flags.is_some_and(|flags| flags & O_TRUNC != 0) => Doing::Cutting(0),
-            _ if flags.is_some() => {
-                if opens {
-                    Doing::Opening
-                } else {
-                    Doing::Else
-                }
-            }
-            number if READS.contains(&number) && !opens => Doing::Reading,
+            _ if opens => match flags {
+                Some(flags) if flags & O_TRUNC != 0 => Doing::Cutting(0),
+                Some(_) => Doing::Opening,
+                None => Doing::Else,
+            },
+            number if READS.contains(&number) => Doing::Reading,
             libc::SYS_truncate | libc::SYS_ftruncate => {
                 self.argument(1).map_or(Doing::Else, Doing::Cutting)
             }
@@ -120,6 +117,7 @@ mod tests {
         assert_eq!(does(libc::SYS_ftruncate), Doing::Cutting(0x1000));
         assert_eq!(does(libc::SYS_pwrite64), Doing::Else);
         assert_eq!(does(libc::SYS_openat), Doing::Else);
+        assert_eq!(does(libc::SYS_creat), Doing::Else);
         let parsed = |text| Call::parse(text).map(|call| call.doing(false, || false));
         assert_eq!(parsed("-1 0x7ffd 0x7f12\n"), Some(Doing::Else));
         assert_eq!(parsed(""), Some(Doing::Else));

@@ -31,6 +31,12 @@ pub(crate) const READ: Timespec = Timespec { tv_sec: 0, tv_nsec: 1_000_000 };
 /// leaves the processor to others.
 pub(crate) const UNREADABLE: Duration = Duration::from_millis(1);
 
+/// Looks at a thread that accesses, at most, and the time between two: the kernel asks just before
+/// the thread goes to sleep, and only then can it be told what it does. Nobody else reads events
+/// meanwhile.
+pub(crate) const LOOKS: u32 = 4;
+pub(crate) const LOOK: Duration = Duration::from_micros(50);
+
 /// Threads that read events of one group: all but one may wait for leases. Those of releases end
 /// within milliseconds, and the kernel ends any after 45 s (`/proc/sys/fs/lease-break-time`).
 pub(crate) const READERS: usize = 128;

@@ -12,7 +12,6 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
-use std::time::Duration;
 
 use dray_fs::watch::{Access, Group};
 use rustix::event::{EventfdFlags, PollFd, PollFlags, eventfd, poll};
@@ -25,7 +24,7 @@ use rustix::time::{
 use crate::caller::{Doing, doing};
 use crate::crowd::give;
 use crate::decide::{Verdict, decide};
-use crate::limits::{READ, READERS, UNREADABLE};
+use crate::limits::{LOOK, LOOKS, READ, READERS, UNREADABLE};
 
 /// What readers have for the keeper.
 pub(crate) enum Seen {
@@ -133,21 +132,15 @@ pub(crate) fn read(group: &Group, accesses: &mut Vec<Access>) {
     }
 }
 
-/// Looks at a thread at most, and the time between two looks: it is asked about just before it goes
-/// to sleep.
-const LOOKS: u32 = 4;
-const LOOK: Duration = Duration::from_micros(50);
-
 /// What the thread does that accesses; if it cannot be told, whoever serves finds out.
 fn seen_doing(access: &Access) -> Option<Doing> {
-    for _ in 1..LOOKS {
-        let found = doing(access.thread, access.opens);
-        if found.is_some() {
-            return found;
+    let looks = (0..LOOKS).map(|look| {
+        if look > 0 {
+            thread::sleep(LOOK);
         }
-        thread::sleep(LOOK);
-    }
-    doing(access.thread, access.opens)
+        doing(access.thread, access.opens)
+    });
+    looks.flatten().next()
 }
 
 impl Watch {
@@ -248,23 +241,26 @@ impl Watch {
                 self.answer(access, Ok(()));
             }
             Ok(Verdict::Present) => self.answer(access, Ok(())),
-            Ok(Verdict::PresentToRead) if seen_doing(&access) == Some(Doing::Reading) => {
-                self.answer(access, Ok(()));
-            }
-            // Whoever serves opens files, too, and would wait for himself.
-            Ok(Verdict::Away | Verdict::PresentToRead)
-                if access.opens
-                    && (self.shared.is_ours(access.thread)
-                        || seen_doing(&access) == Some(Doing::Opening)) =>
-            {
-                self.answer(access, Ok(()));
-            }
-            Ok(Verdict::Away | Verdict::PresentToRead) => self.tell(Seen::Away(access)),
+            Ok(Verdict::Away) if !access.opens => self.tell(Seen::Away(access)),
+            Ok(Verdict::Away | Verdict::PresentToRead) => match self.needs_nothing(&access) {
+                true => self.answer(access, Ok(())),
+                false => self.tell(Seen::Away(access)),
+            },
             Err(error) => {
                 tracing::error!(%error, "the state of an accessed file cannot be read");
                 self.answer(access, Err(Errno::IO));
             }
         }
+    }
+
+    /// Whether it only opens the file, or reads what is there.
+    fn needs_nothing(&self, access: &Access) -> bool {
+        // Whoever serves opens files, too, and would wait for himself.
+        if access.opens && self.shared.is_ours(access.thread) {
+            return true;
+        }
+        let harmless = if access.opens { Doing::Opening } else { Doing::Reading };
+        seen_doing(access) == Some(harmless)
     }
 
     fn answer(&self, access: Access, answer: Result<(), Errno>) {

@@ -20,7 +20,7 @@ const MARK: &[u8] = b"dray: kept still";
 const AT_ONCE: usize = dray_wire::limits::CREDITS as usize / 2;
 
 /// Whether an event asks for no data, but that its file is not moved.
-pub(crate) fn is_asked(event: &Event) -> bool {
+fn is_asked(event: &Event) -> bool {
     event.event == EventType::TRUNCATE && event.length == 0
 }
 
